@@ -1,0 +1,85 @@
+// The import rules of ARCHITECTURE.md. A package may import what its row names; inside the Coordinator,
+// transports → operations → domain folders; providers and backends meet only in main.ts.
+const packages = {
+  attestation: [],
+  protocol: [],
+  coordinator: ['attestation', 'protocol'],
+  client: ['attestation', 'protocol'],
+  marble: ['protocol'],
+  cli: ['client', 'marble', 'protocol'],
+}
+const tests = '\\.test\\.ts$'
+
+const packageRules = Object.entries(packages).map(([name, allowed]) => ({
+  name: `${name}-imports`,
+  comment: `packages/${name} may import ${allowed.join(', ') || 'no other package of this project'}`,
+  severity: 'error',
+  from: { path: `^packages/${name}/`, pathNot: tests },
+  to: { path: '^packages/', pathNot: `^packages/(${[name, ...allowed].join('|')})/` },
+}))
+
+const domain = 'manifest|policy|secrets|templates|pki|access|recovery|state|ledger|sealing|evidence'
+
+module.exports = {
+  forbidden: [
+    ...packageRules,
+    {
+      name: 'domain-imports-no-operation-or-transport',
+      severity: 'error',
+      from: { path: `^packages/coordinator/src/(${domain})/`, pathNot: tests },
+      to: { path: '^packages/coordinator/src/(operations|transports)/' },
+    },
+    {
+      name: 'operations-import-no-transport',
+      severity: 'error',
+      from: { path: '^packages/coordinator/src/operations/', pathNot: tests },
+      to: { path: '^packages/coordinator/src/transports/' },
+    },
+    {
+      name: 'providers-and-backends-meet-in-main',
+      severity: 'error',
+      from: {
+        path: '^packages/coordinator/src/',
+        pathNot: `${tests}|^packages/coordinator/src/main\\.ts$|/(providers|backends)/`,
+      },
+      to: { path: '^packages/coordinator/src/[^/]+/(providers|backends)/' },
+    },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'no-unresolvable',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'runtime-dependencies-only',
+      comment: 'what ships imports only what its own package.json names',
+      severity: 'error',
+      from: { path: '^packages/[^/]+/src/', pathNot: tests },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'attestation-is-pure',
+      comment: 'no network, no clock, no files: evidence, collateral and time are arguments',
+      severity: 'error',
+      from: { path: '^packages/attestation/src/', pathNot: tests },
+      to: { dependencyTypes: ['core'], path: '^(node:)?(fs|net|tls|http|https|http2|dgram|child_process|worker_threads)' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '/dist/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default'],
+      extensions: ['.ts', '.js', '.json'],
+    },
+  },
+}

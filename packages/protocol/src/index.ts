@@ -1,0 +1,2 @@
+export * from './gen/marble_pb.ts'
+export * from './refusal-codes.ts'
