@@ -1,2 +1,3 @@
 export * from './gen/marble_pb.ts'
 export * from './refusal-codes.ts'
+export { manifestSchema } from './manifest-schema.ts'
