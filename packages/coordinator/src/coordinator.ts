@@ -1,0 +1,156 @@
+import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
+import { readFile } from 'node:fs/promises'
+import type { Socket } from 'node:net'
+import type { Activity } from './activity.ts'
+import { type Config, ConfigError } from './config.ts'
+import { limits } from './limits.ts'
+import { activateMarble } from './operations/activate-marble.ts'
+import type { Ports } from './operations/ports.ts'
+import { wantedKeyKinds } from './operations/wanted-keys.ts'
+import { UpdateLog } from './operations/read-update-log.ts'
+import { setManifest } from './operations/set-manifest.ts'
+import type { Authority } from './pki/authority.ts'
+import { Refusal } from './refusal.ts'
+import type { State } from './state/state.ts'
+import { listen } from './transports/listen.ts'
+import { createMeshServer } from './transports/mesh/server.ts'
+import { clientApiRoutes } from './transports/rest/client-api.ts'
+import { createRestServer } from './transports/rest/server.ts'
+import { identityOptions, type ServerIdentity } from './transports/tls.ts'
+
+/** A Coordinator whose listeners are open. */
+export interface RunningCoordinator {
+  /** Ends: takes nothing new, finishes what is under way (at most {@link limits.shutdownMs}), closes the ledger. */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Opens the listeners, sets the start-up manifest where there is one and nothing was ever set, and only then answers:
+ * nobody can get in between with a manifest of their own.
+ *
+ * @throws {@link ConfigError} when an address or the start-up manifest can't be used; nothing was changed then
+ */
+export async function startCoordinator(
+  config: Config,
+  ports: Ports,
+  activity: Activity,
+): Promise<RunningCoordinator> {
+  const { ledger, log } = ports
+  const ready = Promise.withResolvers<void>()
+  // Nobody may wait for it when the start fails.
+  ready.promise.catch(() => undefined)
+
+  const mesh = createMeshServer(meshIdentity(ledger.state.authority), {
+    activate: (request) => activity.track(ready.promise.then(() => activateMarble(request, ports))),
+    log,
+  })
+  const rest = createRestServer(
+    clientIdentity(ledger.state.authority),
+    clientApiRoutes(ports, new UpdateLog(ledger)),
+    log,
+    (handled) => activity.track(ready.promise.then(handled)),
+  )
+  const listeners = [new Connections(mesh), new Connections(rest)]
+  try {
+    const meshPort = await listen(mesh, config.meshAddress, 'EDG_COORDINATOR_MESH_ADDR')
+    const clientPort = await listen(rest, config.clientAddress, 'EDG_COORDINATOR_CLIENT_ADDR')
+    await useStartupManifest(config.startupManifest, ports)
+    log.info({ mesh: meshPort, client: clientPort }, 'listening')
+  } catch (error) {
+    for (const listener of listeners) listener.destroy()
+    throw error
+  }
+  prepareFor(ledger.state, ports)
+  ledger.onCommit((state, former) => {
+    if (state.authority !== former.authority) {
+      // New connections get the new certificates; those that are open keep theirs.
+      mesh.setSecureContext(identityOptions(meshIdentity(state.authority)))
+      rest.setSecureContext(identityOptions(clientIdentity(state.authority)))
+    }
+    if (state.manifest !== former.manifest) prepareFor(state, ports)
+  })
+  ready.resolve()
+  return {
+    close: async () => {
+      for (const listener of listeners) listener.stop()
+      await activity.finished(limits.shutdownMs)
+      for (const listener of listeners) listener.destroy()
+      ports.keyPool.close()
+      await ledger.close()
+    },
+  }
+}
+
+const meshIdentity = (authority: Authority): ServerIdentity => ({
+  certificate: authority.marbleRootCertificate,
+  privateKey: authority.intermediateKey.reveal(),
+})
+
+const clientIdentity = (authority: Authority): ServerIdentity => ({
+  certificate: authority.rootCertificate,
+  privateKey: authority.rootKey.reveal(),
+})
+
+/** Says which keys activations under this manifest will ask for. */
+function prepareFor({ manifest }: State, { keyPool, curve }: Ports): void {
+  keyPool.want(wantedKeyKinds(manifest, curve))
+}
+
+async function useStartupManifest(file: string | undefined, ports: Ports): Promise<void> {
+  if (file === undefined) return
+  let raw: Uint8Array
+  try {
+    raw = await readFile(file)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new ConfigError(`EDG_STARTUP_MANIFEST: can't read "${file}": ${reason}`)
+  }
+  const { state, recoveryReason } = ports.ledger
+  if (state.manifest !== undefined) {
+    const same = Buffer.compare(state.manifest.raw, raw) === 0
+    const message = 'EDG_STARTUP_MANIFEST is not used: a manifest is in force already'
+    if (same) ports.log.warn({ file }, message)
+    else
+      ports.log.error({ file }, `${message}, AND IT DIFFERS from the file; change it with a manifest update`)
+    return
+  }
+  if (recoveryReason !== undefined) {
+    ports.log.error({ file }, 'EDG_STARTUP_MANIFEST is not used: sealed state is here and waits for recovery')
+    return
+  }
+  try {
+    await setManifest(raw, { kind: 'startup' }, ports)
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    throw new ConfigError(`EDG_STARTUP_MANIFEST: "${file}" can't be set: ${error.message}`)
+  }
+}
+
+/** A listener's open connections, so that idle ones don't hold up its end. */
+class Connections {
+  readonly #server: Http2SecureServer
+  readonly #sockets = new Set<Socket>()
+  readonly #sessions = new Set<ServerHttp2Session>()
+
+  constructor(server: Http2SecureServer) {
+    this.#server = server
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
+    server.on('session', (session) => {
+      this.#sessions.add(session)
+      session.once('close', () => this.#sessions.delete(session))
+    })
+  }
+
+  stop(): void {
+    this.#server.close()
+    for (const session of this.#sessions) session.close()
+  }
+
+  destroy(): void {
+    this.stop()
+    for (const socket of this.#sockets) socket.destroy()
+  }
+}

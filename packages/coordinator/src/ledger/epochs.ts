@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto'
+import type { SealingProvider } from '../sealing/provider.ts'
+import type { State } from '../state/state.ts'
+import { encodeAnchor } from './anchor.ts'
+import { type Batch, type LedgerBackend, StorageUnavailable, type StoredEntry } from './backend.ts'
+import { MemoryBackend } from './backends/memory.ts'
+import type { SealDirectory } from './directory.ts'
+import { type ChainPoint, chainStart, sealEntry } from './entry.ts'
+import { Epoch, ledgerIdLength, newMacKey } from './epoch.ts'
+import type { LedgerFiles } from './files.ts'
+import { makeHead } from './head.ts'
+import { parseKeyFile, sealKeyFile } from './key-file.ts'
+import type { Rekey } from './ledger.ts'
+import { sealSnapshot } from './snapshot.ts'
+import { DirectoryStore, type LedgerStore, type Position, temporaryStore } from './store.ts'
+import type { WaitingTransaction } from './transaction.ts'
+
+/** Opens a backend on a file of the seal directory; `create`: the file is empty. */
+export type OpenBackend = (file: string, mode: 'create' | 'write') => LedgerBackend
+
+export interface EpochStarterOptions {
+  readonly directory: SealDirectory
+  readonly files: LedgerFiles
+  readonly sealing: SealingProvider
+  readonly openBackend: OpenBackend
+  readonly now: () => Date
+  readonly warn: (message: string) => void
+}
+
+/** Entries copied at once when a ledger changes its place. */
+const pageSize = 1000
+
+/**
+ * Starts epochs: the whole state is sealed anew in a snapshot, under the keys and in the place that the decision
+ * names. Whatever a crash or an error cuts short, the former epoch or the new one is whole.
+ */
+export class EpochStarter {
+  readonly #options: EpochStarterOptions
+
+  constructor(options: EpochStarterOptions) {
+    this.#options = options
+  }
+
+  /**
+   * @param current undefined: nothing was set yet, or what was can't be opened and is moved aside
+   * @throws {@link StorageUnavailable}, {@link import('../sealing/provider.ts').SealingError}
+   */
+  async start(current: Position | undefined, transaction: WaitingTransaction, rekey: Rekey): Promise<Position> {
+    const epoch = nextEpoch(current?.epoch, rekey)
+    const point = current?.point ?? chainStart(epoch.ledgerId)
+    const { decision, time, next } = transaction
+    // The snapshot has the whole state, so the entry needs no sealed part.
+    const entry = sealEntry(epoch, point, { time, audit: decision.audit, changes: new Uint8Array() })
+    const staysInPlace = current?.store.isTemporary === (epoch.sealMode === 'Disabled')
+    // A sealed key that is made together with the ledger knows the entry; one that is there already, only later.
+    const batch = epochBatch(epoch, entry, next, staysInPlace ? point.sequence : entry.sequence)
+    const store = await this.#place(current, epoch, point, batch)
+    if (current !== undefined && current.store !== store) await this.#leave(current.store, store)
+    return { store, epoch, point: entry, confirmed: batch.head.confirmed }
+  }
+
+  async #place(
+    current: Position | undefined,
+    epoch: Epoch,
+    point: ChainPoint,
+    batch: Batch,
+  ): Promise<LedgerStore> {
+    const isTemporary = epoch.sealMode === 'Disabled'
+    if (current?.store.isTemporary === isTemporary) {
+      await current.store.appendEpoch(current.epoch, epoch, point, batch)
+      return current.store
+    }
+    const entries = current === undefined ? [] : copyOf(current.store.backend, point.sequence)
+    const whole = { ...batch, entries: [...entries, ...batch.entries] }
+    if (!isTemporary) return await this.#createDirectory(epoch, whole, batch.head)
+    await current?.store.backend.settle()
+    if (this.#options.directory.hasLedger()) await this.#replaceAll(undefined)
+    const backend = new MemoryBackend()
+    await backend.append(0, whole)
+    return temporaryStore(backend)
+  }
+
+  async #createDirectory(epoch: Epoch, batch: Batch, point: ChainPoint): Promise<LedgerStore> {
+    const { directory, files, sealing, openBackend, warn } = this.#options
+    const key = await sealKeyFile(sealing, [epoch], encodeAnchor(epoch, point))
+    await this.#replaceAll(async ({ ledgerFile, keyFile }) => {
+      files.writeNew(ledgerFile, new Uint8Array())
+      const backend = openBackend(ledgerFile, 'create')
+      try {
+        await backend.append(0, batch)
+      } finally {
+        await backend.close()
+      }
+      files.writeNew(keyFile, key)
+    })
+    const backend = openBackend(directory.ledgerFile, 'write')
+    const anchorPosition = { anchorsAt: parseKeyFile(key).anchorsAt, nextIndex: 0 }
+    const { sequence: confirmed } = point
+    return new DirectoryStore({ backend, directory, files, sealing, confirmed, anchorPosition, warn })
+  }
+
+  /** From here on no other Coordinator may use the directory. */
+  async #replaceAll(build: Parameters<SealDirectory['replaceAll']>[0]): Promise<void> {
+    const { directory, now } = this.#options
+    if (!directory.isLocked) {
+      directory.lock()
+      if (directory.hasLedger()) {
+        directory.unlock()
+        throw new StorageUnavailable(
+          `another Coordinator has set a manifest in "${directory.path}" since this one started; restart this one`,
+        )
+      }
+    }
+    // An attempt that failed before may have left off in the middle.
+    directory.completeSwitch()
+    await directory.replaceAll(build, now())
+  }
+
+  /** Closes what the ledger has moved away from; its files stand aside already. */
+  async #leave(former: LedgerStore, next: LedgerStore): Promise<void> {
+    try {
+      await former.close()
+    } catch (error) {
+      if (!(error instanceof Error)) throw error
+      this.#options.warn(`closing the ledger that ${next.isTemporary ? 'ends' : 'moves'}: ${error.message}`)
+    }
+  }
+}
+
+/**
+ * What starts an epoch: its first entry, and a snapshot.
+ *
+ * @param confirmed the newest entry that the sealed key knows when this is written
+ */
+export function epochBatch(epoch: Epoch, entry: StoredEntry, state: State, confirmed: number): Batch {
+  const head = makeHead(epoch, entry, confirmed)
+  return { entries: [entry], head, snapshot: sealSnapshot(epoch, entry, state) }
+}
+
+function nextEpoch(current: Epoch | undefined, { sealMode, dek, recovery }: Rekey): Epoch {
+  if (current !== undefined) {
+    const keys = dek === undefined ? current.keys : { dek, macKey: current.keys.macKey }
+    return current.next({ sealMode, keys, recovery: recovery ?? current.recovery })
+  }
+  if (dek === undefined || recovery === undefined) throw new Error('the first epoch needs a key and a recovery')
+  const ledgerId = new Uint8Array(randomBytes(ledgerIdLength))
+  return new Epoch({ number: 1, ledgerId, sealMode, recovery, keys: { dek, macKey: newMacKey() } })
+}
+
+/** All entries up to `end`, without sealed parts. */
+function copyOf(backend: LedgerBackend, end: number): StoredEntry[] {
+  const entries: StoredEntry[] = []
+  while (entries.length < end) {
+    const page = backend.entries(entries.length, Math.min(pageSize, end - entries.length))
+    if (page.length === 0) throw new StorageUnavailable(`entry ${entries.length + 1} is missing in the ledger`)
+    for (const entry of page) entries.push({ ...entry, sealedPart: undefined })
+  }
+  return entries
+}

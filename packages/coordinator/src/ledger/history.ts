@@ -1,0 +1,81 @@
+import { Refusal } from '../refusal.ts'
+import { type LedgerBackend, StorageDamaged, StorageUnavailable } from './backend.ts'
+import { type ChainPoint, chainStart, verifyChain, verifyMac } from './entry.ts'
+import type { Epoch } from './epoch.ts'
+import type { LedgerEntry } from './ledger.ts'
+import { readPublicPart } from './public-part.ts'
+import { entryAt, verifyPage } from './replay.ts'
+
+/**
+ * Reads public records and verifies what it read: each entry follows from the one before, and the last one carries a
+ * MAC, so all of them are authentic. The host may have changed the file since the start.
+ *
+ * @param end sequence number of the newest durable entry
+ * @throws {@link Refusal} `storage_unavailable`
+ */
+export function readRecords(
+  backend: LedgerBackend,
+  epoch: Epoch,
+  after: number,
+  limit: number,
+  end: number,
+): LedgerEntry[] {
+  const count = Math.min(limit, end - after)
+  if (count <= 0) return []
+  try {
+    let point: ChainPoint = after === 0 ? chainStart(epoch.ledgerId) : entryAt(backend, after)
+    const page = backend.entries(after, count)
+    for (const entry of page) point = verifyChain(point, entry)
+    const last = page.at(-1)
+    if (last?.sequence !== after + count) throw new StorageDamaged(`entry ${point.sequence + 1} is missing`)
+    verifyMac(epoch, last)
+    return page.map(readPublicPart)
+  } catch (error) {
+    if (!(error instanceof StorageDamaged) && !(error instanceof StorageUnavailable)) throw error
+    throw new Refusal('storage_unavailable', `reading the audit log: ${error.message}`, { cause: error })
+  }
+}
+
+/** Verifies a long history piece by piece, between requests. */
+export class HistoryVerification {
+  /** What was found: undefined when all is as it was written, else what is wrong. */
+  readonly done: Promise<string | undefined>
+  readonly #backend: LedgerBackend
+  readonly #end: number
+  #cancelled = false
+
+  /** @param end entries up to here are verified */
+  constructor(backend: LedgerBackend, epoch: Epoch, end: number) {
+    this.#backend = backend
+    this.#end = end
+    this.done = this.#run(epoch)
+  }
+
+  cancel(): void {
+    this.#cancelled = true
+  }
+
+  async #run(epoch: Epoch): Promise<string | undefined> {
+    let point = chainStart(epoch.ledgerId)
+    try {
+      while (point.sequence < this.#end) {
+        await pause()
+        if (this.#cancelled) return undefined
+        const pieceEnd = Math.min(this.#end, point.sequence + pieceLength)
+        point = verifyPage(this.#backend, epoch, point, pieceEnd, true).point
+      }
+      return undefined
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error)
+    }
+  }
+}
+
+/** Entries that are verified in one go, some 2 ms. */
+const pieceLength = 250
+
+/** Lets requests go first. */
+const pause = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve)
+  })

@@ -1,0 +1,141 @@
+import type { PreparedManifest } from '../manifest/index.ts'
+import { type Anchors, checkAnchors, readAnchors } from './anchor.ts'
+import { type LedgerBackend, StorageDamaged, StorageUnavailable, type StoredHead } from './backend.ts'
+import { SqliteBackend } from './backends/sqlite.ts'
+import { chainStart } from './entry.ts'
+import type { EpochStarterOptions } from './epochs.ts'
+import { sameBytes } from './framing.ts'
+import type { OpenedPosition } from './journal.ts'
+import { type KeyFileContents, openKeyFile, parseKeyFile } from './key-file.ts'
+import { entryAt, promptHistory, readFrame, replay, type Replayed } from './replay.ts'
+import { type AnchorPosition, DirectoryStore } from './store.ts'
+
+export interface LoadOptions extends EpochStarterOptions {
+  readonly prepareManifest: (raw: Uint8Array) => PreparedManifest
+}
+
+export interface Loaded {
+  readonly opened: OpenedPosition
+  /** Public records up to here are yet to be verified. */
+  readonly unverified: number
+}
+
+/**
+ * Opens the ledger of a seal directory with the sealed key next to it. Nothing is written before all was verified.
+ *
+ * @throws {@link StorageDamaged} with what was found; {@link StorageUnavailable} when it can't be read now
+ */
+export async function loadLedger(options: LoadOptions): Promise<Loaded> {
+  const { directory, files, sealing, openBackend, warn } = options
+  const { key, replayed, covered, anchors } = await verifyDirectory(options)
+  const { epoch, state, head, tail, lingers, unverified } = replayed
+  const backend = openBackend(directory.ledgerFile, 'write')
+  let store: DirectoryStore
+  try {
+    requireSameHead(backend, head)
+    const anchorPosition: AnchorPosition = { anchorsAt: key.anchorsAt, nextIndex: anchors.nextIndex }
+    const { confirmed } = head
+    store = new DirectoryStore({ backend, directory, files, sealing, confirmed, anchorPosition, warn })
+  } catch (error) {
+    await backend.close()
+    throw error
+  }
+  if (anchors.newest.sequence < head.sequence) store.anchor(epoch, head)
+  await tidyKeys(store, replayed, key.contents, options)
+  const position = { store, epoch, point: head, confirmed: head.confirmed }
+  return { opened: { position, state, tail, covered, lingers }, unverified }
+}
+
+/** Removes what a crash left of former keys. */
+async function tidyKeys(
+  store: DirectoryStore,
+  { epoch, head }: Replayed,
+  { keys }: KeyFileContents,
+  { directory, warn }: LoadOptions,
+): Promise<void> {
+  try {
+    if (keys.size > 1) await store.replaceKey([epoch], head)
+    directory.dropFormerKey()
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    warn(`removing keys of other epochs: ${error.message}`)
+  }
+}
+
+/** The sealed key next to the ledger, opened. */
+interface FoundKey {
+  readonly contents: KeyFileContents
+  readonly anchorsAt: number
+  readonly anchorSectors: Uint8Array
+}
+
+async function readKey({ directory, sealing }: Pick<LoadOptions, 'directory' | 'sealing'>): Promise<FoundKey> {
+  if (!directory.hasKey()) throw new StorageDamaged('the file sealed_key is missing')
+  let bytes: Uint8Array
+  try {
+    bytes = directory.readKey()
+  } catch (error) {
+    if (!(error instanceof StorageUnavailable)) throw error
+    throw new StorageDamaged(`sealed_key can't be read: ${error.message}`, { cause: error })
+  }
+  const layout = parseKeyFile(bytes)
+  const contents = await openKeyFile(sealing, layout)
+  return { contents, anchorsAt: layout.anchorsAt, anchorSectors: bytes.subarray(layout.anchorsAt) }
+}
+
+export interface VerifiedDirectory {
+  readonly key: FoundKey
+  readonly replayed: Replayed
+  /** The entry that the snapshot covers. */
+  readonly covered: number
+  readonly anchors: Anchors
+}
+
+/** The part of {@link loadLedger} that only reads. */
+export async function verifyDirectory(
+  options: Pick<LoadOptions, 'directory' | 'sealing' | 'prepareManifest'>,
+): Promise<VerifiedDirectory> {
+  const key = await readKey(options)
+  return { key, ...verifyFiles(options, key) }
+}
+
+function verifyFiles(
+  { directory, prepareManifest }: Pick<LoadOptions, 'directory' | 'prepareManifest'>,
+  key: FoundKey,
+): Omit<VerifiedDirectory, 'key'> {
+  if (directory.hasForeignJournal()) {
+    throw new StorageDamaged('there is a file ledger.db-journal, which no Coordinator writes')
+  }
+  const backend = new SqliteBackend(directory.ledgerFile, 'read')
+  try {
+    const { head, snapshot } = readFrame(backend)
+    if (snapshot.sequence <= promptHistory) backend.checkStructure()
+    const replayed = replay(backend, keysFor(head, key.contents), { prepareManifest, verifyMacs: true })
+    const anchors = readAnchors(replayed.epoch, key.anchorSectors)
+    checkAnchors(anchors, head, (sequence) =>
+      sequence === 0 ? chainStart(head.ledgerId).hash : entryAt(backend, sequence).hash,
+    )
+    return { replayed, covered: snapshot.sequence, anchors }
+  } finally {
+    void backend.close()
+  }
+}
+
+function keysFor(head: StoredHead, { ledgerId, keys }: KeyFileContents) {
+  if (!sameBytes(head.ledgerId, ledgerId)) {
+    throw new StorageDamaged('sealed_key belongs to another ledger than the one next to it')
+  }
+  const found = keys.get(head.epoch)
+  if (found !== undefined) return found
+  throw new StorageDamaged(
+    `sealed_key opens epoch ${[...keys.keys()].join(' and ')}, but the ledger is in epoch ${head.epoch}: ` +
+      'they are of different times',
+  )
+}
+
+/** The file was closed and opened again; appending must go on from what was verified. */
+export function requireSameHead(backend: LedgerBackend, verified: StoredHead): void {
+  const head = backend.head()
+  if (head !== undefined && sameBytes(head.mac, verified.mac) && sameBytes(head.hash, verified.hash)) return
+  throw new StorageDamaged('the ledger was changed while it was being opened')
+}

@@ -1,0 +1,183 @@
+import type { State } from '../state/state.ts'
+import { makeHead } from './head.ts'
+import type { Tail } from './replay.ts'
+import { sealSnapshot } from './snapshot.ts'
+import type { Position } from './store.ts'
+
+/** Entries after a snapshot that make the next one due: a start replays no more than about these. */
+const entriesPerSnapshot = 4096
+
+/** Bytes of sealed parts that make the next snapshot due, unless the snapshot itself is larger. */
+const bytesPerSnapshot = 4 * 1024 * 1024
+
+/** Sealed parts that are dropped in one transaction, so that no commit waits long. */
+const partsPerDrop = 512
+
+/** Milliseconds from a commit until the sealed key is bound to it durably. */
+const settleDelay = 20
+
+/** Milliseconds that a replaced secret may stay in a sealed part, or a failed attempt waits for the next. */
+const compactionDelay = 5000
+
+/** What {@link Maintenance} needs of the journal. */
+export interface MaintenancePort {
+  /** Runs `action` while nothing else is written. */
+  exclusive(action: () => Promise<void>): Promise<void>
+  current(): { readonly position: Position; readonly state: State } | undefined
+  /** The stored head now says `confirmed`. */
+  confirmed(confirmed: number): void
+  isIdle(): boolean
+  warn(message: string): void
+}
+
+/**
+ * What no caller waits for: making anchors durable (see `anchor.ts`), snapshots, and dropping what they cover. Whatever
+ * of it a crash cuts short is done after the next start.
+ */
+export class Maintenance {
+  readonly #port: MaintenancePort
+  #tail: Tail = { entries: 0, bytes: 0, replaces: false }
+  /** When replaced secrets must be gone; undefined: there are none. */
+  #compactBy: number | undefined
+  /** Sealed parts up to {@link Maintenance.#covered} may still be there. */
+  #lingers = false
+  /** The entry after which the newest snapshot was made. */
+  #covered = 0
+  #snapshotBytes = 0
+  #timer: { readonly handle: NodeJS.Timeout; readonly due: number } | undefined
+
+  constructor(port: MaintenancePort) {
+    this.#port = port
+  }
+
+  /** A ledger was opened, whose snapshot covers entries up to `covered`. */
+  opened(tail: Tail, covered: number, lingers: boolean): void {
+    this.#covered = covered
+    this.#lingers = lingers
+    if (lingers) this.#schedule(compactionDelay)
+    this.#grow(tail)
+  }
+
+  /** Entries were committed. */
+  grown(growth: Tail): void {
+    this.#grow(growth)
+    this.#schedule(settleDelay)
+  }
+
+  /** An epoch was started, and with it a snapshot that covers entries up to `covered`. */
+  restarted(covered: number): void {
+    this.#snapshotWritten(covered)
+    this.#schedule(settleDelay)
+  }
+
+  /** Does all that is due, and nothing afterwards. */
+  async finish(): Promise<void> {
+    this.#cancelTimer()
+    if (this.#tail.replaces || this.#lingers) await this.#compact()
+    await this.#bindKey()
+    this.#cancelTimer()
+  }
+
+  #grow({ entries, bytes, replaces }: Tail): void {
+    this.#tail = {
+      entries: this.#tail.entries + entries,
+      bytes: this.#tail.bytes + bytes,
+      replaces: this.#tail.replaces || replaces,
+    }
+    if (!replaces) return
+    this.#compactBy ??= performance.now() + compactionDelay
+    this.#schedule(compactionDelay)
+  }
+
+  #snapshotWritten(covered: number): void {
+    this.#tail = { entries: 0, bytes: 0, replaces: false }
+    this.#compactBy = undefined
+    this.#covered = covered
+    this.#lingers = true
+  }
+
+  #cancelTimer(): void {
+    clearTimeout(this.#timer?.handle)
+    this.#timer = undefined
+  }
+
+  #schedule(delay: number): void {
+    const due = performance.now() + delay
+    if (this.#timer !== undefined) {
+      if (this.#timer.due <= due) return
+      clearTimeout(this.#timer.handle)
+    }
+    const handle = setTimeout(() => void this.#run(), delay).unref()
+    this.#timer = { handle, due }
+  }
+
+  async #run(): Promise<void> {
+    this.#timer = undefined
+    await this.#bindKey()
+    if (this.#isSnapshotDue()) await this.#compact()
+    else if (this.#lingers) await this.#drop()
+    else if (this.#compactBy !== undefined) this.#schedule(this.#compactBy - performance.now())
+  }
+
+  #isSnapshotDue(): boolean {
+    const { entries, bytes } = this.#tail
+    const isLong = entries >= entriesPerSnapshot || bytes >= Math.max(bytesPerSnapshot, this.#snapshotBytes)
+    return isLong || (this.#compactBy !== undefined && performance.now() >= this.#compactBy)
+  }
+
+  /** Flushes the anchor, and once nothing else goes on, has the ledger know it. */
+  async #bindKey(): Promise<void> {
+    const current = this.#port.current()
+    if (current === undefined || current.position.store.isTemporary) return
+    const { store } = current.position
+    await store.flush()
+    await this.#attempt('recording that the sealed key is durable', async () => {
+      const { position } = this.#port.current() ?? current
+      if (!this.#port.isIdle() || position.store !== store || store.confirmed <= position.confirmed) return
+      const head = makeHead(position.epoch, position.point, store.confirmed)
+      await store.backend.append(position.point.sequence, { entries: [], head })
+      this.#port.confirmed(head.confirmed)
+    })
+  }
+
+  async #compact(): Promise<void> {
+    await this.#attempt('writing a snapshot', async () => {
+      const current = this.#port.current()
+      if (current === undefined) return
+      const { store, epoch, point } = current.position
+      const snapshot = sealSnapshot(epoch, point, current.state)
+      const head = makeHead(epoch, point, store.confirmed)
+      await store.backend.append(point.sequence, { entries: [], head, snapshot })
+      this.#port.confirmed(head.confirmed)
+      this.#snapshotWritten(point.sequence)
+      this.#snapshotBytes = snapshot.sealed.length
+    })
+    if (this.#lingers) await this.#drop()
+  }
+
+  /** Drops what the snapshot covers, leaving room for commits in between. */
+  async #drop(): Promise<void> {
+    for (let goesOn = true; goesOn; ) {
+      goesOn = false
+      await this.#attempt('dropping sealed parts that a snapshot covers', async () => {
+        const backend = this.#port.current()?.position.store.backend
+        if (backend === undefined) return
+        const dropped = await backend.dropSealedParts(this.#covered, partsPerDrop)
+        goesOn = dropped === partsPerDrop
+        if (goesOn) return
+        await backend.settle()
+        this.#lingers = false
+      })
+    }
+  }
+
+  /** What fails is tried again later. */
+  async #attempt(doing: string, action: () => Promise<void>): Promise<void> {
+    try {
+      await this.#port.exclusive(action)
+    } catch (error) {
+      this.#port.warn(`${doing}: ${error instanceof Error ? error.message : String(error)}`)
+      this.#schedule(compactionDelay)
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import { Refusal } from '../refusal.ts'
+import type { SecretBytes } from '../secrets/secret-bytes.ts'
+import { SealingError } from '../sealing/provider.ts'
+import { applyChanges, type State } from '../state/state.ts'
+import { encodeAnchor } from './anchor.ts'
+import { type Batch, type LedgerBackend, StorageDamaged, StorageUnavailable } from './backend.ts'
+import { SqliteBackend } from './backends/sqlite.ts'
+import { entryMac, sealEntry } from './entry.ts'
+import { type Epoch, newMacKey } from './epoch.ts'
+import { epochBatch } from './epochs.ts'
+import type { Journal } from './journal.ts'
+import { parseKeyFile, sealKeyFile } from './key-file.ts'
+import type { Decision } from './ledger.ts'
+import { type LoadOptions, requireSameHead } from './load.ts'
+import { readFrame, replay, type Replayed } from './replay.ts'
+import { DirectoryStore } from './store.ts'
+
+/** Entries that get new MACs at once. */
+const pageSize = 1000
+
+/**
+ * A ledger whose sealed key doesn't open it. Until {@link SealedLedger.recover} succeeds, none of its bytes change.
+ *
+ * What recovery can check: that nobody without the data encryption key wrote or moved anything that is sealed, and that
+ * the chain of public records is whole. What it can't: the MACs, since their key was lost. So whoever has the data
+ * encryption key and can write the disk may have forged what is recovered, or cut its newest entries.
+ */
+export class SealedLedger {
+  readonly #journal: Journal
+  readonly #options: LoadOptions
+
+  constructor(journal: Journal, options: LoadOptions) {
+    this.#journal = journal
+    this.#options = options
+  }
+
+  /**
+   * What the ledger keeps readable without the key ({@link import('./ledger.ts').Rekey.recovery}). Nothing vouches for
+   * it before {@link SealedLedger.recover} succeeds, which authenticates it.
+   *
+   * @throws {@link Refusal} `recovery_invalid` when it can't be read
+   */
+  readRecovery(): Uint8Array {
+    return refusing(() => {
+      const backend = this.#openForReading()
+      try {
+        return readFrame(backend).snapshot.recovery
+      } finally {
+        void backend.close()
+      }
+    })
+  }
+
+  /**
+   * Opens the ledger with a recovered key, and goes on from it: the ledger leaves state 1. A new epoch starts, under
+   * the same data encryption key and with a new key of MACs, sealed for this TEE.
+   *
+   * @param decide gets the state that was found, and must check that those who recover are entitled to, before it
+   * returns the audit record; its `rekey` must be undefined. When it throws, nothing has changed
+   * @throws {@link Refusal} `recovery_invalid` when the key is wrong or the state was altered, `storage_unavailable`
+   * when the result can't be made durable; whatever `decide` throws. Nothing has changed then
+   */
+  recover<T>(dek: SecretBytes, decide: (state: State) => Decision<T>): Promise<T> {
+    return this.#journal.exclusive(async () => {
+      const replayed = refusing(() => this.#replay(dek))
+      const { changes, audit, result, rekey } = decide(replayed.state)
+      if (rekey !== undefined) throw new Error('recovery keeps its key')
+      const state = applyChanges(replayed.state, changes)
+      const epoch = replayed.epoch.next({})
+      const entry = sealEntry(epoch, replayed.head, {
+        time: this.#options.now(),
+        audit,
+        changes: new Uint8Array(),
+      })
+      const store = await this.#write(epoch, replayed, epochBatch(epoch, entry, state, entry.sequence))
+      const position = { store, epoch, point: entry, confirmed: entry.sequence }
+      const tail = { entries: 0, bytes: 0, replaces: false }
+      this.#journal.open({ position, state, tail, covered: entry.sequence, lingers: true })
+      return result
+    })
+  }
+
+  #replay(dek: SecretBytes): Replayed {
+    const { prepareManifest } = this.#options
+    const backend = this.#openForReading()
+    try {
+      return replay(backend, { dek, macKey: newMacKey() }, { prepareManifest, verifyMacs: false })
+    } finally {
+      void backend.close()
+    }
+  }
+
+  #openForReading(): SqliteBackend {
+    return new SqliteBackend(this.#options.directory.ledgerFile, 'read')
+  }
+
+  /**
+   * First the sealed key, then the ledger. A crash in between leaves a ledger that the new sealed key doesn't open:
+   * state 1 as before.
+   */
+  async #write(epoch: Epoch, { head }: Replayed, batch: Batch): Promise<DirectoryStore> {
+    const { directory, files, sealing, openBackend, warn } = this.#options
+    try {
+      const key = await sealKeyFile(sealing, [epoch], encodeAnchor(epoch, batch.head))
+      const backend = openBackend(directory.ledgerFile, 'write')
+      try {
+        requireSameHead(backend, head)
+        directory.keepFormerKey()
+        await this.#replaceKey(key, () =>
+          backend.append(head.sequence, { ...batch, macs: macsOf(backend, epoch, head.sequence) }),
+        )
+      } catch (error) {
+        await backend.close()
+        throw error
+      }
+      directory.dropFormerKey()
+      const anchorPosition = { anchorsAt: parseKeyFile(key).anchorsAt, nextIndex: 0 }
+      const { sequence: confirmed } = batch.head
+      return new DirectoryStore({ backend, directory, files, sealing, confirmed, anchorPosition, warn })
+    } catch (error) {
+      throw refusalOf(error, 'storage_unavailable')
+    }
+  }
+
+  /** Puts the former sealed key back when `append` fails. */
+  async #replaceKey(key: Uint8Array, append: () => Promise<void>): Promise<void> {
+    const { directory } = this.#options
+    try {
+      directory.replaceKey(key)
+      await append()
+    } catch (error) {
+      directory.restoreFormerKey()
+      throw error
+    }
+  }
+}
+
+/** The MACs of all entries under the new key. Their hashes were verified. */
+function* macsOf(backend: LedgerBackend, epoch: Epoch, end: number): Generator<Uint8Array> {
+  for (let after = 0; after < end; after += pageSize) {
+    for (const { hash } of backend.entries(after, Math.min(pageSize, end - after))) yield entryMac(epoch, hash)
+  }
+}
+
+function refusing<T>(action: () => T): T {
+  try {
+    return action()
+  } catch (error) {
+    throw refusalOf(error, 'recovery_invalid')
+  }
+}
+
+function refusalOf(error: unknown, code: 'recovery_invalid' | 'storage_unavailable'): unknown {
+  if (error instanceof StorageUnavailable || error instanceof SealingError) {
+    return new Refusal('storage_unavailable', `recovering: ${error.message}`, { cause: error })
+  }
+  if (!(error instanceof StorageDamaged)) return error
+  return new Refusal(code, `recovering: the key does not fit the state, or it was altered: ${error.message}`, {
+    cause: error,
+  })
+}

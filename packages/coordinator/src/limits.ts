@@ -1,0 +1,26 @@
+/**
+ * What a stranger can make the Coordinator spend: every bound that holds before, or without, authentication.
+ * Bounds of one decoder stand with it: `manifest/limits.ts`, `templates/limits.ts`.
+ */
+export const limits = {
+  /** Bytes of one gRPC request message; grpc-go's default, which the original has. */
+  meshMessageBytes: 4 * 1024 * 1024,
+  /** Bytes of one request body of the client API. A manifest of 24 MiB fits, in base64. */
+  restBodyBytes: 33 * 1024 * 1024,
+  /** Bytes of all header fields of one request, client API and mesh API. */
+  headerBytes: 16 * 1024,
+  /** Milliseconds from the TCP connection to the end of the TLS handshake. */
+  tlsHandshakeMs: 10_000,
+  /** Milliseconds in which the header of an HTTP/1.1 request must arrive. */
+  headersTimeoutMs: 10_000,
+  /** Milliseconds in which a whole request must arrive. */
+  requestTimeoutMs: 60_000,
+  /** Milliseconds without any byte after which a connection is closed. */
+  idleTimeoutMs: 120_000,
+  /** Requests at the same time on one HTTP/2 connection. */
+  concurrentStreams: 128,
+  /** Connections at the same time on one listener. */
+  connections: 10_000,
+  /** Milliseconds that a shutdown waits for requests under way. */
+  shutdownMs: 10_000,
+} as const

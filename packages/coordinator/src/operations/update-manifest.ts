@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto'
+import { manifestUpdaters, mayUpdateManifest, type User } from '../access/index.ts'
+import type { Rekey } from '../ledger/ledger.ts'
+import { decodeManifest, isPackageUpdate, ManifestInvalid, parseManifest } from '../manifest/index.ts'
+import { Refusal } from '../refusal.ts'
+import type { UpdateOutcome } from '../state/audit.ts'
+import type { PendingUpdate, StateChange } from '../state/state.ts'
+import { planManifestUpdate } from './apply-update.ts'
+import { requireUser, userActor } from './callers.ts'
+import { hasManifest, requireSameBasis, type StateWithManifest, untilNotOvertaken } from './overtaken.ts'
+import type { Ports } from './ports.ts'
+import { requireNonePending, updatePackages } from './update-packages.ts'
+
+/** How far an update got. */
+export interface UpdateProgress {
+  readonly missingAcknowledgments: number
+  /** Who could still agree; empty once no more agreement is needed. */
+  readonly missingUsers: readonly string[]
+  /** Recovery party → its new share, encrypted; undefined unless the update is in force and changed recovery. */
+  readonly recoverySecrets: ReadonlyMap<string, Uint8Array> | undefined
+}
+
+const complete: UpdateProgress = { missingAcknowledgments: 0, missingUsers: [], recoverySecrets: undefined }
+
+/**
+ * A user uploads an update: of packages alone, which is in force at once, or a whole new manifest, which is in force
+ * when enough users agree.
+ *
+ * @throws {@link Refusal} `caller_unknown`, `permission_denied`, `manifest_invalid`, `update_invalid`,
+ * `update_pending`, `storage_unavailable`
+ */
+export function proposeUpdate(
+  certificate: Uint8Array | undefined,
+  raw: Uint8Array,
+  ports: Ports,
+): Promise<UpdateProgress> {
+  return untilNotOvertaken(async () => {
+    const { state, user } = knownUser(certificate, ports)
+    const { source } = decodeManifest(raw)
+    if (isPackageUpdate(source)) {
+      await updatePackages(state, user, source, ports)
+      return complete
+    }
+    requireNonePending(state)
+    requireUpdateRight(user)
+    checkProposal(raw, ports)
+    const update = { raw, acknowledgedBy: new Set([user.name]) }
+    return await proceed(state, user, update, 'update-initiated', ports)
+  })
+}
+
+/**
+ * A user agrees to the pending update by sending the very same manifest.
+ *
+ * @throws {@link Refusal} `caller_unknown`, `update_missing`, `permission_denied`, `update_invalid`,
+ * `manifest_invalid`, `storage_unavailable`
+ */
+export function acknowledgeUpdate(
+  certificate: Uint8Array | undefined,
+  raw: Uint8Array,
+  ports: Ports,
+): Promise<UpdateProgress> {
+  return untilNotOvertaken(async () => {
+    const { state, user } = knownUser(certificate, ports)
+    const pending = requirePending(state.pendingUpdate)
+    requireUpdateRight(user)
+    if (Buffer.compare(pending.raw, raw) !== 0) {
+      throw new Refusal(
+        'update_invalid',
+        `acknowledging: the manifest sent has SHA-256 ${fingerprintOf(raw)}, the pending one ` +
+          `${fingerprintOf(pending.raw)}; send the very same bytes, after reading them`,
+      )
+    }
+    const update = { raw: pending.raw, acknowledgedBy: new Set([...pending.acknowledgedBy, user.name]) }
+    return await proceed(state, user, update, 'update-acknowledged', ports)
+  })
+}
+
+/** @throws {@link Refusal} `caller_unknown`, `permission_denied`, `update_missing`, `storage_unavailable` */
+export async function cancelUpdate(certificate: Uint8Array | undefined, ports: Ports): Promise<void> {
+  await ports.ledger.transact((state) => {
+    const user = requireUser(state, certificate)
+    requireUpdateRight(user)
+    const { raw } = requirePending(state.pendingUpdate)
+    return {
+      changes: [{ kind: 'pending-update', update: undefined }],
+      audit: { action: 'update-cancelled', actor: userActor(user), fingerprint: fingerprintOf(raw) },
+      result: undefined,
+    }
+  })
+}
+
+/** The pending update, for all to read. @throws {@link Refusal} `update_missing` */
+export function readPendingUpdate({ ledger }: Pick<Ports, 'ledger'>): {
+  readonly raw: Uint8Array
+  readonly missingUsers: readonly string[]
+} {
+  const { pendingUpdate, manifest } = ledger.state
+  const { raw, acknowledgedBy } = requirePending(pendingUpdate)
+  const updaters = manifest === undefined ? [] : manifestUpdaters(manifest.manifest)
+  return { raw, missingUsers: updaters.filter((name) => !acknowledgedBy.has(name)) }
+}
+
+/**
+ * Records the step of this user, and puts the update in force when nobody else is needed. What can't be put in force
+ * is dropped, so that it doesn't stand in the way.
+ */
+async function proceed(
+  state: StateWithManifest,
+  user: User,
+  update: PendingUpdate,
+  action: 'update-initiated' | 'update-acknowledged',
+  ports: Ports,
+): Promise<UpdateProgress> {
+  const { missingUsers, missingAcknowledgments } = stillMissing(state, update)
+  const commit = (outcome: UpdateOutcome, changes: readonly StateChange[], rekey?: Rekey): Promise<void> =>
+    ports.ledger.transact((newest) => {
+      requireSameBasis(newest, state)
+      const fingerprint = fingerprintOf(update.raw)
+      const actor = userActor(user)
+      return {
+        changes,
+        audit: { action, actor, fingerprint, missingUsers, missingAcknowledgments, outcome },
+        result: undefined,
+        ...(rekey !== undefined && { rekey }),
+      }
+    })
+  if (missingAcknowledgments > 0) {
+    await commit('pending', [{ kind: 'pending-update', update }])
+    return { missingUsers, missingAcknowledgments, recoverySecrets: undefined }
+  }
+  try {
+    const next = parseManifest(update.raw, ports)
+    const { changes, rekey, recoverySecrets } = await planManifestUpdate(state, next, ports)
+    await commit('applied', changes, rekey)
+    ports.log.info({ fingerprint: next.fingerprint, user: user.name }, 'manifest updated')
+    return { ...complete, recoverySecrets }
+  } catch (error) {
+    if (error instanceof Refusal && error.code !== 'storage_unavailable') {
+      await commit('failed', [{ kind: 'pending-update', update: undefined }])
+    }
+    throw error
+  }
+}
+
+/** The manifest in force says how many must agree; 0: all who may. */
+function stillMissing(
+  { manifest: { manifest } }: StateWithManifest,
+  { acknowledgedBy }: PendingUpdate,
+): Pick<UpdateProgress, 'missingUsers' | 'missingAcknowledgments'> {
+  const updaters = manifestUpdaters(manifest)
+  const needed = manifest.config.updateThreshold || updaters.length
+  return {
+    missingUsers: updaters.filter((name) => !acknowledgedBy.has(name)),
+    missingAcknowledgments: Math.max(0, needed - acknowledgedBy.size),
+  }
+}
+
+function knownUser(
+  certificate: Uint8Array | undefined,
+  ports: Ports,
+): { readonly state: StateWithManifest; readonly user: User } {
+  const { state } = ports.ledger
+  const user = requireUser(state, certificate)
+  if (!hasManifest(state)) throw new Error('a user is known without a manifest')
+  return { state, user }
+}
+
+const fingerprintOf = (raw: Uint8Array): string => createHash('sha256').update(raw).digest('hex')
+
+/**
+ * What the original looks at only when an update is put in force: whether secrets can be made, recovery keys read, and
+ * templates rendered. Until then others may agree to it; it fails, and is logged, when the last one does.
+ */
+const lookedAtLater = /^(?:Secrets\b|RecoveryKeys\b|Marbles\b.*\.Parameters\b)/
+
+/** @throws {@link ManifestInvalid} */
+function checkProposal(raw: Uint8Array, ports: Ports): void {
+  try {
+    parseManifest(raw, ports)
+  } catch (error) {
+    if (!(error instanceof ManifestInvalid)) throw error
+    const errors = error.problems.filter(({ severity }) => severity === 'error')
+    if (errors.some(({ path }) => !lookedAtLater.test(path))) throw error
+  }
+}
+
+function requirePending(pending: PendingUpdate | undefined): PendingUpdate {
+  if (pending !== undefined) return pending
+  throw new Refusal('update_missing', 'no manifest update is pending')
+}
+
+function requireUpdateRight(user: User): void {
+  if (mayUpdateManifest(user)) return
+  throw new Refusal(
+    'permission_denied',
+    `updating the manifest: user "${user.name}" lacks UpdateManifest; a role of the user must grant it`,
+  )
+}

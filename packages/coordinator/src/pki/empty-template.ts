@@ -1,0 +1,36 @@
+import type { CertificateTemplate } from '../manifest/model.ts'
+import { emptyName } from './name.ts'
+
+/** The template of a secret for which the manifest gives none. */
+export const emptyTemplate: CertificateTemplate = {
+  subject: { ...emptyName, extraNames: [] },
+  rawSubject: undefined,
+  notAfter: undefined,
+  keyUsage: 0,
+  extKeyUsage: undefined,
+  unknownExtKeyUsage: [],
+  isCa: false,
+  maxPathLen: 0,
+  maxPathLenZero: false,
+  subjectKeyId: undefined,
+  authorityKeyId: undefined,
+  dnsNames: undefined,
+  emailAddresses: [],
+  ipAddresses: undefined,
+  uris: [],
+  permittedDnsDomainsCritical: false,
+  permittedDnsDomains: [],
+  excludedDnsDomains: [],
+  permittedIpRanges: [],
+  excludedIpRanges: [],
+  permittedEmailAddresses: [],
+  excludedEmailAddresses: [],
+  permittedUriDomains: [],
+  excludedUriDomains: [],
+  ocspServer: [],
+  issuingCertificateUrl: [],
+  crlDistributionPoints: [],
+  policies: [],
+  extraExtensions: [],
+  signatureAlgorithm: 0,
+}

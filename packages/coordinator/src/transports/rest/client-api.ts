@@ -1,0 +1,316 @@
+import { advanceCounter, requireCountingMarble } from '../../operations/advance-counter.ts'
+import { readManifest } from '../../operations/read-manifest.ts'
+import { readQuote } from '../../operations/read-quote.ts'
+import { type ReadableSecret, readSecrets } from '../../operations/read-secrets.ts'
+import type { UpdateLog } from '../../operations/read-update-log.ts'
+import { requireUser } from '../../operations/callers.ts'
+import { requireGate } from '../../operations/feature-gates.ts'
+import { Recovery } from '../../operations/recover.ts'
+import { setManifest } from '../../operations/set-manifest.ts'
+import { readStatus } from '../../operations/status.ts'
+import {
+  acknowledgeUpdate,
+  cancelUpdate,
+  proposeUpdate,
+  readPendingUpdate,
+  type UpdateProgress,
+} from '../../operations/update-manifest.ts'
+import { writeSecrets } from '../../operations/write-secrets.ts'
+import type { Ports } from '../../operations/ports.ts'
+import { pemEncode } from '../../pki/pem.ts'
+import { shownValidFor } from '../../pki/secret-certificate.ts'
+import { Refusal } from '../../refusal.ts'
+import {
+  type Answer,
+  type ApiVersion,
+  errorAnswer,
+  isAnswer,
+  success,
+  successText,
+  withWarnings,
+} from './answers.ts'
+import {
+  counterRequest,
+  manifestRequest,
+  recoveryRequest,
+  secretsMapRequest,
+  secretsRequest,
+  signQuoteRequest,
+} from './requests.ts'
+import type { RestRequest, Route, Routes } from './routes.ts'
+
+/** Each result once, in the shape of either version (spec/client-api.md; golden/rest/README.md). */
+
+/** Gives the `data` of the answer, or an {@link Answer} as it is. */
+type Handle = (request: RestRequest) => Promise<unknown>
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
+
+/** All paths of the client API. v1 and v2 call the same operations; only wrapping and names differ. */
+export function clientApiRoutes(ports: Ports, updateLog: UpdateLog): Routes {
+  const routes = new Map<string, Map<string, Route>>()
+  const add = (
+    version: ApiVersion,
+    method: string,
+    path: string,
+    handle: Handle,
+    refused: 400 | 500 = 500,
+  ): void => {
+    const fullPath = version === 2 ? `/api/v2${path}` : path
+    const methods = routes.get(fullPath) ?? new Map<string, Route>()
+    routes.set(fullPath, methods)
+    methods.set(method, {
+      version,
+      refusedStatus: version === 2 ? 500 : refused,
+      handle: async (request) => {
+        const result = await handle(request)
+        return isAnswer(result) ? result : success(result)
+      },
+    })
+  }
+  addReading(add, ports, updateLog)
+  addSecrets(add, ports)
+  addManifest(add, ports)
+  addUpdates(add, ports)
+  addCounters(routes, ports)
+  addSignQuote(add, ports)
+  addRecovery(add, new Recovery(ports), routes)
+  return routes
+}
+
+type Add = (version: ApiVersion, method: string, path: string, handle: Handle, refused?: 400 | 500) => void
+
+function addReading(add: Add, ports: Ports, updateLog: UpdateLog): void {
+  add(2, 'GET', '/status', () => Promise.resolve(readStatus(ports)))
+  add(1, 'GET', '/status', () => {
+    const { code, message } = readStatus(ports)
+    return Promise.resolve({ StatusCode: code, StatusMessage: message })
+  })
+  add(2, 'GET', '/quote', async ({ query }) => {
+    const { cert, quote } = await presentQuote(ports, parseNonce(query.get('nonce')))
+    return { cert, quote }
+  })
+  add(1, 'GET', '/quote', async () => {
+    const { cert, quote } = await presentQuote(ports, new Uint8Array())
+    return { Cert: cert, Quote: quote }
+  })
+  add(2, 'GET', '/update', () => settle(() => ({ updateLog: updateLog.lines() })))
+  add(1, 'GET', '/update', () =>
+    settle(() =>
+      updateLog
+        .lines()
+        .map((line) => `${line}\n`)
+        .join(''),
+    ),
+  )
+}
+
+async function presentQuote(
+  ports: Ports,
+  nonce: Uint8Array,
+): Promise<{ cert: string; quote: string | null }> {
+  const { chain, evidence } = await readQuote(ports, nonce)
+  return {
+    cert: chain.map((certificate) => pemEncode('CERTIFICATE', certificate)).join(''),
+    quote: evidence === undefined ? null : base64(evidence),
+  }
+}
+
+/** Padded base64url, as Go's `base64.URLEncoding` reads it. */
+function parseNonce(text: string | null): Uint8Array {
+  if (text === null) return new Uint8Array()
+  if (!/^(?:[\w-]{4})*(?:[\w-]{2}==|[\w-]{3}=)?$/.test(text)) {
+    throw new Refusal('request_malformed', 'reading the quote: the nonce must be base64url with padding')
+  }
+  return Buffer.from(text, 'base64url')
+}
+
+function addManifest(add: Add, ports: Ports): void {
+  add(2, 'GET', '/manifest', () =>
+    settle(() => {
+      const signed = readManifest(ports)
+      if (signed === undefined) throw new Refusal('state_mismatch', 'no manifest is set yet')
+      return {
+        manifestSignatureRootECDSA: base64(signed.signature),
+        manifestFingerprint: signed.fingerprint,
+        manifest: base64(signed.raw),
+      }
+    }),
+  )
+  add(1, 'GET', '/manifest', () =>
+    settle(() => {
+      const signed = readManifest(ports)
+      return {
+        ManifestSignatureRootECDSA: signed === undefined ? null : base64(signed.signature),
+        ManifestSignature: signed?.fingerprint ?? '',
+        Manifest: signed === undefined ? null : base64(signed.raw),
+      }
+    }),
+  )
+  add(2, 'POST', '/manifest', async ({ body }) => {
+    const set = await setManifest(manifestRequest(await body()), { kind: 'anonymous' }, ports)
+    return withWarnings({ RecoverySecrets: presentRecoverySecrets(set.recoverySecrets) }, set.warnings)
+  })
+  add(
+    1,
+    'POST',
+    '/manifest',
+    async ({ body }) => {
+      const { recoverySecrets, warnings } = await setManifest(await body(), { kind: 'anonymous' }, ports)
+      const data =
+        recoverySecrets.size === 0 ? null : { RecoverySecrets: presentRecoverySecrets(recoverySecrets) }
+      return withWarnings(data, warnings)
+    },
+    400,
+  )
+}
+
+const presentRecoverySecrets = (secrets: ReadonlyMap<string, Uint8Array>): Record<string, string> =>
+  Object.fromEntries([...secrets].map(([name, secret]) => [name, base64(secret)]))
+
+function addSecrets(add: Add, ports: Ports): void {
+  const read = ({ query, certificate }: RestRequest): Promise<Record<string, unknown>> =>
+    settle(() => presentSecrets(readSecrets(ports, certificate, query.getAll('s'))))
+  add(2, 'GET', '/secrets', async (request) => ({ secrets: await read(request) }))
+  add(1, 'GET', '/secrets', read, 400)
+
+  add(2, 'POST', '/secrets', async ({ certificate, body }) => {
+    requireUser(ports.ledger.state, certificate)
+    await writeSecrets(certificate, secretsRequest(await body()), ports)
+    return null
+  })
+  add(
+    1,
+    'POST',
+    '/secrets',
+    async ({ certificate, body }) => {
+      requireUser(ports.ledger.state, certificate)
+      await writeSecrets(certificate, secretsMapRequest(await body()), ports)
+      return null
+    },
+    400,
+  )
+}
+
+function presentSecrets(secrets: ReadonlyMap<string, ReadableSecret>): Record<string, unknown> {
+  return Object.fromEntries([...secrets].map(([name, secret]) => [name, presentSecret(secret)]))
+}
+
+function presentSecret({ definition, value }: ReadableSecret): Record<string, unknown> {
+  const { certificate } = value ?? {}
+  // A certificate that was uploaded without its key has none; an empty plain secret is an empty one.
+  const keyAbsent = value === undefined || (certificate !== undefined && value.private.length === 0)
+  return {
+    Type: definition.type,
+    Size: definition.size,
+    Shared: definition.shared,
+    UserDefined: definition.userDefined,
+    Cert: certificate === undefined ? null : base64(certificate),
+    ValidFor: shownValidFor(definition),
+    Private: keyAbsent ? null : base64(value.private.reveal()),
+    Public: value === undefined ? null : base64(value.public.reveal()),
+  }
+}
+
+function addUpdates(add: Add, ports: Ports): void {
+  add(2, 'POST', '/update', async ({ certificate, body }) => {
+    requireUser(ports.ledger.state, certificate)
+    return presentProgress(await proposeUpdate(certificate, manifestRequest(await body()), ports))
+  })
+  add(
+    1,
+    'POST',
+    '/update',
+    async ({ certificate, body }) => {
+      requireUser(ports.ledger.state, certificate)
+      await proposeUpdate(certificate, await body(), ports)
+      return null
+    },
+    400,
+  )
+  for (const version of [1, 2] as const) {
+    add(version, 'GET', '/update-manifest', () =>
+      settle(() => {
+        const { raw, missingUsers } = readPendingUpdate(ports)
+        return {
+          manifest: base64(raw),
+          message: 'This manifest update waits for users to agree.',
+          missingUsers,
+        }
+      }),
+    )
+  }
+  add(2, 'POST', '/update-manifest', async ({ certificate, body }) => {
+    requireUser(ports.ledger.state, certificate)
+    const progress = await acknowledgeUpdate(certificate, manifestRequest(await body()), ports)
+    const { missingAcknowledgments, missingUsers, ...rest } = presentProgress(progress)
+    return { message: describeProgress(progress), missingUsers, missingAcknowledgments, ...rest }
+  })
+  add(1, 'POST', '/update-manifest', async ({ certificate, body }) => {
+    requireUser(ports.ledger.state, certificate)
+    return describeProgress(await acknowledgeUpdate(certificate, await body(), ports))
+  })
+  add(2, 'POST', '/update-cancel', async ({ certificate }) => {
+    await cancelUpdate(certificate, ports)
+    return { message: cancelled }
+  })
+  add(1, 'POST', '/update-cancel', async ({ certificate }) => {
+    await cancelUpdate(certificate, ports)
+    return cancelled
+  })
+}
+
+const cancelled = 'The pending manifest update was cancelled.'
+
+function presentProgress({ missingAcknowledgments, missingUsers, recoverySecrets }: UpdateProgress) {
+  return {
+    missingAcknowledgments,
+    missingUsers: missingUsers.length === 0 ? null : missingUsers,
+    ...(recoverySecrets !== undefined && { recoverySecrets: presentRecoverySecrets(recoverySecrets) }),
+  }
+}
+
+const describeProgress = ({ missingAcknowledgments }: UpdateProgress): string =>
+  missingAcknowledgments === 0
+    ? 'Acknowledged; the new manifest is in force.'
+    : `Acknowledged; ${missingAcknowledgments} more must agree before the new manifest is in force.`
+
+function addCounters(routes: Map<string, Map<string, Route>>, ports: Ports): void {
+  routes.set(
+    '/api/v2/monotonic-counter',
+    new Map([['POST', { version: 2, refusedStatus: 500, handle: (request) => counter(request, ports) }]]),
+  )
+}
+
+async function counter({ certificate, body }: RestRequest, ports: Ports): Promise<Answer> {
+  const marble = requireCountingMarble(ports.ledger.state, certificate)
+  const former = await advanceCounter(marble, counterRequest(await body()), ports)
+  return successText(`{"value":${former}}`)
+}
+
+function addRecovery(add: Add, recovery: Recovery, routes: Map<string, Map<string, Route>>): void {
+  add(2, 'GET', '/recover/public-key', async () => ({
+    algorithm: 'RSA',
+    ephemeralPublicKey: base64(await recovery.ephemeralPublicKey()),
+  }))
+  add(2, 'POST', '/recover', async ({ body }) => {
+    const { remaining } = await recovery.upload(recoveryRequest(await body()))
+    const message =
+      remaining === 0 ? 'The state is recovered.' : 'The secret was taken; further parties must upload theirs.'
+    return { remaining, message }
+  })
+  const gone: Answer = errorAnswer(410, 'recovery moved to /api/v2/recover')
+  routes.set('/recover', new Map([['POST', { version: 1, refusedStatus: 500, handle: () => gone }]]))
+}
+
+/** Quotes are verified once the verifier is wired in; until then the gate refuses, open or not. */
+function addSignQuote(add: Add, ports: Ports): void {
+  add(2, 'POST', '/sign-quote', async ({ body }) => {
+    requireGate(ports.ledger.state, 'SignQuoteEndpoint')
+    signQuoteRequest(await body())
+    throw new Refusal('evidence_invalid', 'this version of Taw verifies no quotes yet, so it signs none')
+  })
+}
+
+/** Runs a synchronous operation as a promise, so that what it throws becomes a rejection. */
+const settle = <T>(operation: () => T): Promise<T> => Promise.resolve().then(operation)

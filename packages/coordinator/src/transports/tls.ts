@@ -1,0 +1,39 @@
+import type { SecureContextOptions, TLSSocket, TlsOptions } from 'node:tls'
+import { limits } from '../limits.ts'
+import { pemEncode } from '../pki/pem.ts'
+
+/** What a listener shows: its certificate, and the key that belongs to it. */
+export interface ServerIdentity {
+  /** DER. */
+  readonly certificate: Uint8Array
+  /** PKCS #8 DER. */
+  readonly privateKey: Uint8Array
+}
+
+/**
+ * TLS of both listeners: 1.2 or newer, any client certificate is taken. Its chain is not checked here: a user is
+ * known by the exact certificate, a marble by its evidence.
+ */
+export function tlsOptions(identity: ServerIdentity): TlsOptions & SecureContextOptions {
+  return {
+    ...identityOptions(identity),
+    minVersion: 'TLSv1.2',
+    // What is recorded today must stay secret: the hybrid exchange first (spec/secrets.md, "Which curve").
+    ecdhCurve: 'X25519MLKEM768:X25519:P-256:P-384:P-521',
+    requestCert: true,
+    rejectUnauthorized: false,
+    handshakeTimeout: limits.tlsHandshakeMs,
+  }
+}
+
+export function identityOptions(identity: ServerIdentity): SecureContextOptions {
+  return {
+    cert: pemEncode('CERTIFICATE', identity.certificate),
+    key: pemEncode('PRIVATE KEY', identity.privateKey),
+  }
+}
+
+/** DER of the certificate that the peer of this connection holds the key of. */
+export function peerCertificate(socket: TLSSocket): Uint8Array | undefined {
+  return socket.getPeerX509Certificate()?.raw
+}
