@@ -9,12 +9,18 @@ const lockFile = path.join(root, 'package-lock.json')
 const installed = path.join(root, 'node_modules/.package-lock.json')
 const pinnedNode = path.join(root, 'node_modules/.bin/node')
 
-if (!existsSync(pinnedNode) || !existsSync(installed) || statSync(installed).mtimeMs < statSync(lockFile).mtimeMs) {
+if (
+  !existsSync(pinnedNode) ||
+  !existsSync(installed) ||
+  statSync(installed).mtimeMs < statSync(lockFile).mtimeMs
+) {
   console.error('taw: installing what package-lock.json names …')
   run('npm', ['ci', '--no-audit', '--no-fund'])
 }
 if (!existsSync(pinnedNode)) {
-  console.error(`taw: npm installed no Node for ${process.platform}-${process.arch}; Taw runs on Linux, x64 and arm64`)
+  console.error(
+    `taw: npm installed no Node for ${process.platform}-${process.arch}; Taw runs on Linux, x64 and arm64`,
+  )
   process.exit(1)
 }
 const [task, ...args] = process.argv.slice(2)

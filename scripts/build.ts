@@ -2,10 +2,17 @@
  * Bundles what ships: one file for the Coordinator, one with lazy parts for the CLI. Tests, demo and launchers run
  * the bundles; without them the launchers fall back to the sources.
  */
+import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 import { build } from 'esbuild'
 
 const root = path.resolve(import.meta.dirname, '..')
+
+/** What `taw version` prints; unknown outside of a checkout. */
+function commit(): string {
+  const { stdout, status } = spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' })
+  return status === 0 ? stdout.trim() : 'unknown'
+}
 
 const common = {
   bundle: true,
@@ -14,9 +21,12 @@ const common = {
   target: 'node24',
   sourcemap: 'linked',
   legalComments: 'linked',
+  define: { TAW_COMMIT: JSON.stringify(commit()) },
   logLevel: 'warning',
   // Packages written in CommonJS call require() for Node's own modules.
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+  },
 } as const
 
 export async function buildAll(): Promise<void> {

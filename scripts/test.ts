@@ -8,7 +8,9 @@ const root = path.resolve(import.meta.dirname, '..')
 await buildAll()
 const named = process.argv.slice(2)
 const files =
-  named.length > 0 ? named : globSync(['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts'], { cwd: root }).sort()
+  named.length > 0
+    ? named
+    : globSync(['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts'], { cwd: root }).sort()
 const { status } = spawnSync(
   process.execPath,
   ['--disable-warning=ExperimentalWarning', '--test', '--test-timeout=120000', ...files],

@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto'
+import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { CliError } from '../errors.ts'
+
+/** Only the owner may read what the CLI writes (golden/cli/behaviour.json, `files`). */
+const fileMode = 0o600
+
+/** Bytes of a file that the CLI reads: the Coordinator takes no manifest above 24 MiB. */
+const maxInputBytes = 64 * 1024 * 1024
+
+/**
+ * Reads a whole file.
+ * @param what names the file in the error: `the manifest`
+ */
+export function readInput(file: string, what: string): Buffer {
+  try {
+    const bytes = readFileSync(file)
+    if (bytes.length <= maxInputBytes) return bytes
+  } catch (error) {
+    throw fileError(`Reading ${what}`, file, error)
+  }
+  throw new CliError(
+    `Reading ${what} from ${JSON.stringify(file)}: the file is larger than ${maxInputBytes} bytes`,
+  )
+}
+
+/** The same, undefined if there is no such file. */
+export function readInputIfPresent(file: string, what: string): Buffer | undefined {
+  return statSync(file, { throwIfNoEntry: false }) === undefined ? undefined : readInput(file, what)
+}
+
+/** Writes a file that holds no secrets; an existing one is overwritten and keeps its mode. */
+export function writeOutput(file: string, data: string | Uint8Array, what: string): void {
+  attempt(`Writing ${what}`, file, () => {
+    writeFileSync(file, data, { mode: fileMode })
+  })
+}
+
+/** What {@link writeSecretOutput} would refuse, found out before the secrets exist. */
+export function checkSecretOutput(file: string, what: string, force: boolean): void {
+  const doing = `Writing ${what}`
+  const existing = attempt(doing, file, () => lstatSync(file, { throwIfNoEntry: false }))
+  const folder = path.dirname(file)
+  if (existing === undefined && statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new CliError(`${doing} to ${JSON.stringify(file)}: there is no folder ${JSON.stringify(folder)}`)
+  }
+  if (existing?.isDirectory() === true)
+    throw new CliError(`${doing} to ${JSON.stringify(file)}: that is a folder`)
+  if (existing !== undefined && !isStream(file) && !force) {
+    throw new CliError(
+      `${doing} to ${JSON.stringify(file)}: the file exists; overwrite it with --force, or give another name`,
+    )
+  }
+}
+
+/**
+ * Writes a file with secrets, readable by the owner alone. An existing file is replaced with `force` only, as a whole
+ * and with the new mode; pipes and devices such as /dev/stdout are written to.
+ */
+export function writeSecretOutput(file: string, data: string, what: string, force: boolean): void {
+  checkSecretOutput(file, what, force)
+  attempt(`Writing ${what}`, file, () => {
+    if (isStream(file)) writeFileSync(file, data)
+    else if (force) replaceFile(file, data)
+    else writeFileSync(file, data, { mode: fileMode, flag: 'wx' })
+  })
+}
+
+/** Puts a file there at once or not at all, making missing folders (0755, as recorded for the pinned chain). */
+export function storeFile(file: string, data: string, what: string): void {
+  attempt(`Writing ${what}`, file, () => {
+    mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 })
+    replaceFile(file, data)
+  })
+}
+
+function replaceFile(file: string, data: string): void {
+  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
+  try {
+    writeFileSync(temporary, data, { mode: fileMode, flag: 'wx' })
+    renameSync(temporary, file)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
+}
+
+/** A pipe, a terminal or another device: nothing there can be overwritten. */
+function isStream(file: string): boolean {
+  const found = statSync(file, { throwIfNoEntry: false })
+  return found !== undefined && !found.isFile() && !found.isDirectory()
+}
+
+function attempt<Result>(doing: string, file: string, action: () => Result): Result {
+  try {
+    return action()
+  } catch (error) {
+    throw fileError(doing, file, error)
+  }
+}
+
+function fileError(doing: string, file: string, error: unknown): CliError {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new CliError(`${doing}, file ${JSON.stringify(file)}: ${reason}`, { cause: error })
+}
