@@ -10,7 +10,7 @@ export function certificateTemplate(source: CertificateRecord): CertificateTempl
     rawSubject: source.RawSubject,
     notAfter: source.NotAfter?.epochSeconds === zeroTime ? undefined : source.NotAfter,
     // The original cuts Go's int to the 16 bits that the extension's encoder looks at.
-    keyUsage: Number(BigInt.asUintN(16, source.KeyUsage ?? 0n)),
+    keyUsage: cutKeyUsage(source.KeyUsage ?? 0n),
     extKeyUsage: source.ExtKeyUsage?.map(Number),
     unknownExtKeyUsage: source.UnknownExtKeyUsage ?? [],
     isCa: source.IsCA ?? false,
@@ -94,4 +94,10 @@ function attributeValue(value: JsonValue | undefined): unknown {
     case undefined:
       return null
   }
+}
+
+/** A number that is not 0 but has none of the 16 bits writes an empty set, where 0 stands for the default. */
+function cutKeyUsage(keyUsage: bigint): number {
+  const bits = Number(BigInt.asUintN(16, keyUsage))
+  return bits === 0 && keyUsage !== 0n ? 0x1_0000 : bits
 }

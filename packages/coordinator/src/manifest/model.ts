@@ -128,7 +128,7 @@ export interface CertificateTemplate {
   /** DER of a Name that replaces `subject`. */
   readonly rawSubject: Uint8Array | undefined
   readonly notAfter: CertificateTime | undefined
-  /** Go's bit set (spec/secrets.md), already cut to 16 bits. */
+  /** Go's bit set (spec/secrets.md), already cut to 16 bits; 0x1_0000: none of them, though the number given is not 0. */
   readonly keyUsage: number
   /** Go's numbering, 0 to 13. */
   readonly extKeyUsage: readonly number[] | undefined

@@ -124,10 +124,14 @@ async function planRecovery(
   const sameKeys =
     former.recoveryKeys.size === next.recoveryKeys.size &&
     [...next.recoveryKeys].every(([name, key]) => former.recoveryKeys.get(name) === key)
-  if (sameKeys && former.config.recoveryThreshold === recoveryThreshold) {
+  if (sameKeys && sharesNeeded(former) === sharesNeeded(next)) {
     const rekey = former.config.sealMode === sealMode ? undefined : { sealMode }
     return { rekey, recoverySecrets: undefined }
   }
   const { dek, recoverySecrets, description } = await splitNewKey(next.recoveryKeys, recoveryThreshold)
   return { rekey: { sealMode, dek, recovery: encodeDescription(description) }, recoverySecrets }
 }
+
+/** A threshold of 0 asks for all. */
+const sharesNeeded = ({ config, recoveryKeys }: Manifest): number =>
+  config.recoveryThreshold || recoveryKeys.size

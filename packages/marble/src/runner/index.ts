@@ -1,0 +1,3 @@
+export { exitCodeOf } from './exit-code.ts'
+export { runMarble, type RunOptions } from './run.ts'
+export type { Environment } from './settings.ts'
