@@ -36,13 +36,22 @@ module.exports = {
       to: { path: '^packages/coordinator/src/transports/' },
     },
     {
-      name: 'providers-and-backends-meet-in-main',
+      name: 'providers-are-chosen-in-main',
+      comment: 'which TEE seals and attests is decided in one place',
       severity: 'error',
       from: {
         path: '^packages/coordinator/src/',
-        pathNot: `${tests}|^packages/coordinator/src/main\\.ts$|/(providers|backends)/`,
+        pathNot: `${tests}|/test-[^/]+\\.ts$|^packages/coordinator/src/main\\.ts$|/providers/`,
       },
-      to: { path: '^packages/coordinator/src/[^/]+/(providers|backends)/' },
+      to: { path: '^packages/coordinator/src/[^/]+/providers/' },
+    },
+    {
+      name: 'backends-belong-to-the-ledger',
+      comment:
+        'a ledger in a seal directory is SQLite, and one in memory keeps nothing; nobody else knows them',
+      severity: 'error',
+      from: { path: '^packages/coordinator/src/', pathNot: `${tests}|^packages/coordinator/src/ledger/` },
+      to: { path: '^packages/coordinator/src/ledger/backends/' },
     },
     {
       name: 'no-cycles',
@@ -68,7 +77,10 @@ module.exports = {
       comment: 'no network, no clock, no files: evidence, collateral and time are arguments',
       severity: 'error',
       from: { path: '^packages/attestation/src/', pathNot: tests },
-      to: { dependencyTypes: ['core'], path: '^(node:)?(fs|net|tls|http|https|http2|dgram|child_process|worker_threads)' },
+      to: {
+        dependencyTypes: ['core'],
+        path: '^(node:)?(fs|net|tls|http|https|http2|dgram|child_process|worker_threads)',
+      },
     },
   ],
   options: {

@@ -63,7 +63,11 @@ async function makeMarble(curve: Curve, type: string): Promise<Marble> {
   )
   const prefix = Buffer.alloc(5)
   prefix.writeUInt32BE(message.length, 1)
-  return { cert: pemEncode('CERTIFICATE', certificate), key: privateKey, frame: Buffer.concat([prefix, message]) }
+  return {
+    cert: pemEncode('CERTIFICATE', certificate),
+    key: privateKey,
+    frame: Buffer.concat([prefix, message]),
+  }
 }
 
 /** One activation on a connection of its own. */
@@ -151,7 +155,10 @@ const manifest = {
     key: { Type: 'symmetric-key', Size: 128, Shared: true },
     unusedRsa: { Type: 'cert-rsa', Size: 2048 },
     ...Object.fromEntries(
-      Array.from({ length: 10 }, (_, index) => [`s${index}`, { Type: 'symmetric-key', Size: 128, Shared: true }]),
+      Array.from({ length: 10 }, (_, index) => [
+        `s${index}`,
+        { Type: 'symmetric-key', Size: 128, Shared: true },
+      ]),
     ),
   },
   Users: { reader: { Certificate: user.cert, Roles: ['read'] } },
@@ -181,7 +188,10 @@ for (const curve of ['P-256', 'P-384'] as const) {
   }
 }
 const limited = await makeMarble('P-256', 'limited')
-row('activation with MaxActivations, P-256 client, 8 at once', await measure(pid, 8, () => activate(meshPort, limited)))
+row(
+  'activation with MaxActivations, P-256 client, 8 at once',
+  await measure(pid, 8, () => activate(meshPort, limited)),
+)
 
 const agent = new https.Agent({ keepAlive: true, cert: user.cert, key: userKey, rejectUnauthorized: false })
 const names = Array.from({ length: 10 }, (_, index) => `s=s${index}`).join('&')

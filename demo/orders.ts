@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:https'
-import { type TLSSocket } from 'node:tls'
+import { TLSSocket } from 'node:tls'
 import { admitOnly, peerMarble, tlsOptions } from '@taw/marble'
 
 const { server: serverOptions, credentials } = tlsOptions(process.env)
@@ -15,7 +15,8 @@ const fingerprint = (value: string | Uint8Array): string =>
   createHash('sha256').update(value).digest('hex').slice(0, 12)
 
 const server = createServer(serverOptions, (request, response) => {
-  const peer = peerMarble(request.socket as TLSSocket, credentials)
+  // Requests of an HTTPS server come over TLS, which the type of the request doesn't say.
+  const peer = request.socket instanceof TLSSocket ? peerMarble(request.socket, credentials) : undefined
   response.end(
     JSON.stringify({
       servedTo: peer?.marbleType,

@@ -10,7 +10,10 @@ const root = path.resolve(import.meta.dirname, '..')
 
 /** What `taw version` prints; unknown outside of a checkout. */
 function commit(): string {
-  const { stdout, status } = spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' })
+  const { stdout, status } = spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
   return status === 0 ? stdout.trim() : 'unknown'
 }
 

@@ -36,7 +36,11 @@ interface Finished {
 
 /** Runs a command to its end. */
 async function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
-  const child = spawn(command, args, { cwd: folder, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   running.add(child)
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
@@ -52,7 +56,9 @@ async function run(command: string, args: readonly string[], env: NodeJS.Process
 /** A taw command, shown as a user would type it; it must succeed. */
 async function taw(args: readonly string[]): Promise<string> {
   show(`$ taw ${args.join(' ')}`)
-  const { code, stdout, stderr } = await run(bin('taw'), args, { XDG_CONFIG_HOME: path.join(folder, 'config') })
+  const { code, stdout, stderr } = await run(bin('taw'), args, {
+    XDG_CONFIG_HOME: path.join(folder, 'config'),
+  })
   if (code !== 0) throw new Error(`taw ${args.join(' ')} ended with ${code}:\n${stderr}${stdout}`)
   return stdout
 }
@@ -68,7 +74,9 @@ async function until(what: string, isSo: () => Promise<boolean> | boolean): Prom
 /** PEM files of a certificate that signs itself, for a user or a stranger. */
 async function makeCertificate(name: string): Promise<{ cert: string; key: string }> {
   const { certificate, privateKey } = await makeIdentity(parseMarbleNames(name), 'P-256', new Date())
-  const lines = Buffer.from(certificate).toString('base64').replace(/.{1,64}/g, '$&\n')
+  const lines = Buffer.from(certificate)
+    .toString('base64')
+    .replace(/.{1,64}/g, '$&\n')
   const cert = `-----BEGIN CERTIFICATE-----\n${lines}-----END CERTIFICATE-----\n`
   const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   writeFileSync(path.join(folder, `${name}.crt`), cert)
@@ -103,10 +111,19 @@ async function startCoordinator({ meshPort, clientPort }: Deployment): Promise<v
 }
 
 /** Environment and arguments of `taw run` for one of the demo's services. */
-function marble(type: string, { meshPort, ordersPort }: Deployment): { args: string[]; env: NodeJS.ProcessEnv } {
+function marble(
+  type: string,
+  { meshPort, ordersPort }: Deployment,
+): { args: string[]; env: NodeJS.ProcessEnv } {
   mkdirSync(path.join(folder, type), { recursive: true })
   return {
-    args: ['run', '--', bin('node'), '--disable-warning=ExperimentalWarning', path.join(root, 'demo', `${type}.ts`)],
+    args: [
+      'run',
+      '--',
+      bin('node'),
+      '--disable-warning=ExperimentalWarning',
+      path.join(root, 'demo', `${type}.ts`),
+    ],
     env: {
       EDG_MARBLE_COORDINATOR_ADDR: `127.0.0.1:${meshPort}`,
       EDG_MARBLE_TYPE: type,
@@ -190,14 +207,20 @@ async function stop(child: ChildProcess): Promise<void> {
 }
 
 async function story(): Promise<Deployment> {
-  const deployment = { meshPort: await freePort(), clientPort: await freePort(), ordersPort: await freePort() }
+  const deployment = {
+    meshPort: await freePort(),
+    clientPort: await freePort(),
+    ordersPort: await freePort(),
+  }
   const host = `127.0.0.1:${deployment.clientPort}`
 
   step('1. A Coordinator starts, in simulation: no TEE protects it, so nothing here is secret')
   await startCoordinator(deployment)
   show(await taw(['status', host, '-i']))
 
-  step('2. It gets its manifest: two services of one package, three secrets, and alice, who may set the password')
+  step(
+    '2. It gets its manifest: two services of one package, three secrets, and alice, who may set the password',
+  )
   const { cert } = await makeCertificate('alice')
   const manifest = JSON.parse(readFileSync(path.join(root, 'demo/manifest.json'), 'utf8')) as {
     Users: { alice: { Certificate: string } }
@@ -209,8 +232,10 @@ async function story(): Promise<Deployment> {
   step('3. alice uploads the database password')
   await uploadPassword('correct horse', host)
 
-  step('4. "orders" starts under taw run: it activates, gets its secrets, and serves with its own certificate')
-  let orders = await startOrders(deployment)
+  step(
+    '4. "orders" starts under taw run: it activates, gets its secrets, and serves with its own certificate',
+  )
+  const orders = await startOrders(deployment)
   show('orders: ready')
 
   step('5. "web" activates and asks "orders", each proving to the other what it is')
@@ -227,10 +252,13 @@ async function story(): Promise<Deployment> {
   step('7. alice uploads a new password, and "orders" is restarted')
   await uploadPassword('battery staple', host)
   await stop(orders)
-  orders = await startOrders(deployment)
+  await startOrders(deployment)
   const second = await askOrders(deployment)
   show(JSON.stringify(second.answer))
-  expect(second.answer.databasePassword !== first.answer.databasePassword, 'the password is still the old one')
+  expect(
+    second.answer.databasePassword !== first.answer.databasePassword,
+    'the password is still the old one',
+  )
   expect(second.answer.diskKey === first.answer.diskKey, 'the key of the disk changed with the restart')
   show('a new password; the key of its disk, derived for this marble alone, is the same as before')
 

@@ -18,8 +18,8 @@ export class Activity {
 
   /** Waits until all that is under way now is done, at most so many milliseconds. */
   async finished(withinMs: number): Promise<void> {
-    const timeout = Promise.withResolvers<void>()
-    const timer = setTimeout(timeout.resolve, withinMs)
+    const timeout = Promise.withResolvers<true>()
+    const timer = setTimeout(timeout.resolve, withinMs, true)
     await Promise.race([Promise.all(this.#pending), timeout.promise])
     clearTimeout(timer)
   }

@@ -33,16 +33,19 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 /** @throws {@link ConfigError} */
 export function readConfig(env: Environment, workingDirectory: string): Config {
+  // An empty variable counts as absent.
+  const given = (name: string): string | undefined => (env[name] === '' ? undefined : env[name])
+  const address = (name: string, otherwise: string): Address => parseAddress(name, given(name) ?? otherwise)
   return {
-    meshAddress: parseAddress('EDG_COORDINATOR_MESH_ADDR', env['EDG_COORDINATOR_MESH_ADDR'] || ':2001'),
-    clientAddress: parseAddress('EDG_COORDINATOR_CLIENT_ADDR', env['EDG_COORDINATOR_CLIENT_ADDR'] || ':4433'),
+    meshAddress: address('EDG_COORDINATOR_MESH_ADDR', ':2001'),
+    clientAddress: address('EDG_COORDINATOR_CLIENT_ADDR', ':4433'),
     metricsAddress: optional(env['EDG_COORDINATOR_PROMETHEUS_ADDR'], (text) =>
       parseAddress('EDG_COORDINATOR_PROMETHEUS_ADDR', text),
     ),
     dnsNames: env['EDG_COORDINATOR_DNS_NAMES'] ?? 'localhost',
     sealDirectory: path.resolve(
       workingDirectory,
-      env['EDG_COORDINATOR_SEAL_DIR'] || 'marblerun-coordinator-data',
+      given('EDG_COORDINATOR_SEAL_DIR') ?? 'marblerun-coordinator-data',
     ),
     startupManifest: optional(env['EDG_STARTUP_MANIFEST'], (file) => path.resolve(workingDirectory, file)),
     simulation: env['OE_SIMULATION'] === '1',

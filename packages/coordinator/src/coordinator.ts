@@ -36,7 +36,7 @@ export async function startCoordinator(
   activity: Activity,
 ): Promise<RunningCoordinator> {
   const { ledger, log } = ports
-  const ready = Promise.withResolvers<void>()
+  const ready = Promise.withResolvers<true>()
   // Nobody may wait for it when the start fails.
   ready.promise.catch(() => undefined)
 
@@ -69,7 +69,7 @@ export async function startCoordinator(
     }
     if (state.manifest !== former.manifest) prepareFor(state, ports)
   })
-  ready.resolve()
+  ready.resolve(true)
   return {
     close: async () => {
       for (const listener of listeners) listener.stop()

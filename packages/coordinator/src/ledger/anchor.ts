@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter } from '../state/codec-bytes.ts'
 import { StorageDamaged, type StoredHead } from './backend.ts'
 import type { ChainPoint } from './entry.ts'
 import type { Epoch } from './epoch.ts'
-import { sameBytes, uint64 } from './framing.ts'
+import { sameBytes } from './framing.ts'
 import { anchorCount, sectorLength } from './key-file.ts'
 
 /*
@@ -20,25 +20,43 @@ import { anchorCount, sectorLength } from './key-file.ts'
 
 const label = 'taw sealed_key anchor MAC v1'
 const hashLength = 32
+const noBase = Buffer.alloc(hashLength)
 
-/** One sector: sequence (8 bytes), hash (32), MAC (32), zeros. */
-export function encodeAnchor(epoch: Epoch, { sequence, hash }: ChainPoint): Buffer {
-  const used = new ByteWriter().count(sequence).raw(hash).raw(epoch.mac(label, uint64(sequence), hash)).take()
+export interface Anchor {
+  /** One more with each anchor that is written. */
+  readonly counter: number
+  /** The newest entry. */
+  readonly point: ChainPoint
+  /** What the head of the ledger says of the sealed key ({@link StoredHead.confirmed}), or said before. */
+  readonly confirmed: number
+  /** Digest of `ledger.db` ({@link import('./base-digest.ts').BaseDigest}); undefined: it may change. */
+  readonly base: Uint8Array | undefined
+}
+
+/** One sector: counter, sequence (8 bytes each), hash (32), confirmed (8), digest or zeros (32), MAC (32), zeros. */
+export function encodeAnchor(epoch: Epoch, { counter, point, confirmed, base }: Anchor): Buffer {
+  const writer = new ByteWriter().count(counter).count(point.sequence).raw(point.hash)
+  const fields = writer.count(confirmed).raw(base ?? noBase).take()
+  const used = Buffer.concat([fields, epoch.mac(label, fields)])
   return Buffer.concat([used, Buffer.alloc(sectorLength - used.length)])
 }
 
 /** @returns undefined when the sector holds no anchor that this Coordinator wrote */
-function decodeAnchor(epoch: Epoch, sector: Uint8Array): ChainPoint | undefined {
-  const reader = new ByteReader(sector)
-  const sequenceBytes = reader.raw(8)
-  const hash = reader.raw(hashLength)
-  if (!epoch.hasMac(reader.raw(hashLength), label, sequenceBytes, hash)) return undefined
-  if (reader.raw(reader.remaining).some((octet) => octet !== 0)) return undefined
-  return { sequence: new ByteReader(sequenceBytes).count(), hash }
+function decodeAnchor(epoch: Epoch, sector: Uint8Array): Anchor | undefined {
+  const fields = sector.subarray(0, 3 * 8 + 2 * hashLength)
+  const mac = sector.subarray(fields.length, fields.length + hashLength)
+  if (!epoch.hasMac(mac, label, fields)) return undefined
+  if (sector.subarray(fields.length + mac.length).some((octet) => octet !== 0)) return undefined
+  const reader = new ByteReader(fields)
+  const counter = reader.count()
+  const point = { sequence: reader.count(), hash: reader.raw(hashLength) }
+  const confirmed = reader.count()
+  const base = reader.raw(hashLength)
+  return { counter, point, confirmed, base: sameBytes(base, noBase) ? undefined : base }
 }
 
 export interface Anchors {
-  readonly newest: ChainPoint
+  readonly newest: Anchor
   /** Which one is to be written next: the one that is not the newest. */
   readonly nextIndex: number
   readonly allWhole: boolean
@@ -49,17 +67,17 @@ export interface Anchors {
  * @throws {@link StorageDamaged} when none is whole
  */
 export function readAnchors(epoch: Epoch, sectors: Uint8Array): Anchors {
-  const points = Array.from({ length: anchorCount }, (_, index) =>
+  const anchors = Array.from({ length: anchorCount }, (_, index) =>
     decodeAnchor(epoch, sectors.subarray(index * sectorLength, (index + 1) * sectorLength)),
   )
-  const newest = points.reduce((best, point) =>
-    point !== undefined && (best === undefined || point.sequence > best.sequence) ? point : best,
+  const newest = anchors.reduce((best, anchor) =>
+    anchor !== undefined && (best === undefined || anchor.counter > best.counter) ? anchor : best,
   )
   if (newest === undefined) throw new StorageDamaged('sealed_key was altered: none of its anchors authenticates')
   return {
     newest,
-    nextIndex: (points.indexOf(newest) + 1) % anchorCount,
-    allWhole: points.every((point) => point !== undefined),
+    nextIndex: (anchors.indexOf(newest) + 1) % anchorCount,
+    allWhole: anchors.every((anchor) => anchor !== undefined),
   }
 }
 
@@ -74,7 +92,7 @@ export function checkAnchors(
   head: StoredHead,
   hashAt: (sequence: number) => Uint8Array | undefined,
 ): void {
-  const { sequence, hash } = newest
+  const { sequence, hash } = newest.point
   if (sequence > head.sequence) {
     throw new StorageDamaged(
       `sealed_key has seen entry ${sequence}, but the ledger ends at entry ${head.sequence}: ` +
@@ -86,6 +104,9 @@ export function checkAnchors(
       `sealed_key has seen entry ${sequence}, but the ledger knows that it had seen entry ${head.confirmed}: ` +
         'the sealed key is older than the ledger',
     )
+  }
+  if (head.confirmed < newest.confirmed) {
+    throw new StorageDamaged('the ledger was cut: it lacks the last thing that sealed_key has seen in it')
   }
   const found = hashAt(sequence)
   if (found === undefined || !sameBytes(found, hash)) {

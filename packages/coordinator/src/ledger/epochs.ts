@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { SealingProvider } from '../sealing/provider.ts'
 import type { State } from '../state/state.ts'
 import { encodeAnchor } from './anchor.ts'
+import { BaseDigest } from './base-digest.ts'
 import { type Batch, type LedgerBackend, StorageUnavailable, type StoredEntry } from './backend.ts'
 import { MemoryBackend } from './backends/memory.ts'
 import type { SealDirectory } from './directory.ts'
@@ -9,10 +10,10 @@ import { type ChainPoint, chainStart, sealEntry } from './entry.ts'
 import { Epoch, ledgerIdLength, newMacKey } from './epoch.ts'
 import type { LedgerFiles } from './files.ts'
 import { makeHead } from './head.ts'
-import { parseKeyFile, sealKeyFile } from './key-file.ts'
+import { sealKeyFile } from './key-file.ts'
 import type { Rekey } from './ledger.ts'
 import { sealSnapshot } from './snapshot.ts'
-import { DirectoryStore, type LedgerStore, type Position, temporaryStore } from './store.ts'
+import { DirectoryStore, type LedgerStore, type Notices, type Position, temporaryStore } from './store.ts'
 import type { WaitingTransaction } from './transaction.ts'
 
 /** Opens a backend on a file of the seal directory; `create`: the file is empty. */
@@ -24,7 +25,7 @@ export interface EpochStarterOptions {
   readonly sealing: SealingProvider
   readonly openBackend: OpenBackend
   readonly now: () => Date
-  readonly warn: (message: string) => void
+  readonly notices: Notices
 }
 
 /** Entries copied at once when a ledger changes its place. */
@@ -47,7 +48,7 @@ export class EpochStarter {
    */
   async start(current: Position | undefined, transaction: WaitingTransaction, rekey: Rekey): Promise<Position> {
     const epoch = nextEpoch(current?.epoch, rekey)
-    const point = current?.point ?? chainStart(epoch.ledgerId)
+    const point = current?.head ?? chainStart(epoch.ledgerId)
     const { decision, time, next } = transaction
     // The snapshot has the whole state, so the entry needs no sealed part.
     const entry = sealEntry(epoch, point, { time, audit: decision.audit, changes: new Uint8Array() })
@@ -56,7 +57,7 @@ export class EpochStarter {
     const batch = epochBatch(epoch, entry, next, staysInPlace ? point.sequence : entry.sequence)
     const store = await this.#place(current, epoch, point, batch)
     if (current !== undefined && current.store !== store) await this.#leave(current.store, store)
-    return { store, epoch, point: entry, confirmed: batch.head.confirmed }
+    return { store, epoch, head: batch.head }
   }
 
   async #place(
@@ -72,17 +73,17 @@ export class EpochStarter {
     }
     const entries = current === undefined ? [] : copyOf(current.store.backend, point.sequence)
     const whole = { ...batch, entries: [...entries, ...batch.entries] }
-    if (!isTemporary) return await this.#createDirectory(epoch, whole, batch.head)
-    await current?.store.backend.settle()
+    if (!isTemporary) return await this.#createDirectory(epoch, whole)
+    await current?.store.settle(current.epoch, current.head)
     if (this.#options.directory.hasLedger()) await this.#replaceAll(undefined)
     const backend = new MemoryBackend()
     await backend.append(0, whole)
     return temporaryStore(backend)
   }
 
-  async #createDirectory(epoch: Epoch, batch: Batch, point: ChainPoint): Promise<LedgerStore> {
-    const { directory, files, sealing, openBackend, warn } = this.#options
-    const key = await sealKeyFile(sealing, [epoch], encodeAnchor(epoch, point))
+  async #createDirectory(epoch: Epoch, batch: Batch): Promise<LedgerStore> {
+    const { directory, files, sealing, openBackend, notices } = this.#options
+    const { sequence, hash, confirmed } = batch.head
     await this.#replaceAll(async ({ ledgerFile, keyFile }) => {
       files.writeNew(ledgerFile, new Uint8Array())
       const backend = openBackend(ledgerFile, 'create')
@@ -91,12 +92,16 @@ export class EpochStarter {
       } finally {
         await backend.close()
       }
-      files.writeNew(keyFile, key)
+      const anchor = { counter: 1, point: { sequence, hash }, confirmed, base: digestOf(ledgerFile) }
+      files.writeNew(keyFile, await sealKeyFile(sealing, [epoch], encodeAnchor(epoch, anchor)))
     })
     const backend = openBackend(directory.ledgerFile, 'write')
-    const anchorPosition = { anchorsAt: parseKeyFile(key).anchorsAt, nextIndex: 0 }
-    const { sequence: confirmed } = point
-    return new DirectoryStore({ backend, directory, files, sealing, confirmed, anchorPosition, warn })
+    try {
+      return new DirectoryStore({ backend, directory, files, sealing, epoch, confirmed, notices })
+    } catch (error) {
+      await backend.close()
+      throw error
+    }
   }
 
   /** From here on no other Coordinator may use the directory. */
@@ -122,8 +127,18 @@ export class EpochStarter {
       await former.close()
     } catch (error) {
       if (!(error instanceof Error)) throw error
-      this.#options.warn(`closing the ledger that ${next.isTemporary ? 'ends' : 'moves'}: ${error.message}`)
+      this.#options.notices.warn(`closing the ledger that ${next.isTemporary ? 'ends' : 'moves'}: ${error.message}`)
     }
+  }
+}
+
+/** @see BaseDigest */
+export function digestOf(ledgerFile: string): Buffer {
+  const file = new BaseDigest(ledgerFile)
+  try {
+    return file.digest()
+  } finally {
+    file.close()
   }
 }
 

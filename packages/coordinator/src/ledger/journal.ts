@@ -11,7 +11,7 @@ import { readRecords } from './history.ts'
 import type { Decision, Ledger, LedgerEntry } from './ledger.ts'
 import { Maintenance } from './maintenance.ts'
 import { openEntry, replacesSecrets, type Tail } from './replay.ts'
-import type { Position } from './store.ts'
+import type { Notices, Position } from './store.ts'
 import { startTransaction, type WaitingTransaction } from './transaction.ts'
 
 /** Transactions that are written at once. */
@@ -26,7 +26,7 @@ export interface JournalOptions {
   readonly starter: EpochStarter
   readonly prepareManifest: (raw: Uint8Array) => PreparedManifest
   readonly now: () => Date
-  readonly warn: (message: string) => void
+  readonly notices: Notices
   /** Called when the ledger has closed. */
   readonly release: () => void
 }
@@ -72,11 +72,13 @@ export class Journal implements Ledger {
     this.#maintenance = new Maintenance({
       exclusive: (action) => this.exclusive(action),
       current: () => this.#position && { position: this.#position, state: this.#state },
-      confirmed: (confirmed) => {
-        if (this.#position !== undefined) this.#position = { ...this.#position, confirmed }
+      moved: (head) => {
+        if (this.#position !== undefined) this.#position = { ...this.#position, head }
       },
       isIdle: () => this.#waiting.length === 0,
-      warn: options.warn,
+      warn: (message) => {
+        options.notices.warn(message)
+      },
     })
   }
 
@@ -113,8 +115,8 @@ export class Journal implements Ledger {
 
   entries(after: number, limit: number): readonly LedgerEntry[] {
     if (this.#position === undefined) return []
-    const { store, epoch, point } = this.#position
-    return readRecords(store.backend, epoch, after, limit, point.sequence)
+    const { store, epoch, head } = this.#position
+    return readRecords(store.backend, epoch, after, limit, head.sequence)
   }
 
   /** Runs `action` while nothing else is written. */
@@ -177,7 +179,7 @@ export class Journal implements Ledger {
     const { rekey } = last.decision
     if (rekey !== undefined) {
       const position = await this.#options.starter.start(this.#position, last, rekey)
-      this.#maintenance.restarted(position.point.sequence)
+      this.#maintenance.restarted(position.head.sequence)
       this.#moveTo(position, last.next)
     } else {
       const position = this.#position
@@ -190,7 +192,7 @@ export class Journal implements Ledger {
   async #append(position: Position, batch: readonly WaitingTransaction[], next: State): Promise<void> {
     const { store, epoch } = position
     const entries: StoredEntry[] = []
-    let point: ChainPoint = position.point
+    let point: ChainPoint = position.head
     let bytes = 0
     let replaces = false
     for (const { decision, time } of batch) {
@@ -202,10 +204,10 @@ export class Journal implements Ledger {
       point = entry
     }
     const head = makeHead(epoch, point, store.confirmed)
-    await store.backend.append(position.point.sequence, { entries, head })
-    store.anchor(epoch, point)
+    await store.backend.append(position.head.sequence, { entries, head })
+    store.anchor(epoch, head)
     this.#maintenance.grown({ entries: entries.length, bytes, replaces })
-    this.#moveTo({ store, epoch, point, confirmed: head.confirmed }, next)
+    this.#moveTo({ store, epoch, head }, next)
   }
 
   #moveTo(position: Position, state: State): void {
@@ -218,7 +220,7 @@ export class Journal implements Ledger {
       try {
         listener(state, former)
       } catch (error) {
-        this.#options.warn(`a listener failed: ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
+        this.#options.notices.warn(`a listener failed: ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
       }
     }
   }
@@ -245,11 +247,11 @@ export class Journal implements Ledger {
   /** So that no commit that failed half-way comes back after a crash. When this fails too, one may. */
   async #overwriteFailed(): Promise<void> {
     if (this.#position === undefined) return
-    const { store, epoch, point } = this.#position
+    const { store, epoch, head } = this.#position
     try {
-      await store.backend.append(point.sequence, { entries: [], head: makeHead(epoch, point, store.confirmed) })
+      await store.backend.append(head.sequence, { entries: [], head: makeHead(epoch, head, head.confirmed) })
     } catch (error) {
-      this.#options.warn(`the storage fails: ${error instanceof Error ? error.message : String(error)}`)
+      this.#options.notices.warn(`the storage fails: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
 
@@ -266,12 +268,12 @@ export class Journal implements Ledger {
   #reload(): void {
     const position = this.#position
     const head = position?.store.backend.head()
-    if (position === undefined || head === undefined || head.sequence <= position.point.sequence) {
+    if (position === undefined || head === undefined || head.sequence <= position.head.sequence) {
       throw new StorageDamaged('the ledger was changed from outside: its end is not where it was')
     }
     const { store, epoch } = position
     verifyHead(epoch, head)
-    let { point } = position
+    let point: ChainPoint = position.head
     let state = this.#state
     while (point.sequence < head.sequence) {
       const page = store.backend.entries(point.sequence, Math.min(pageSize, head.sequence - point.sequence))
@@ -282,7 +284,7 @@ export class Journal implements Ledger {
         point = entry
       }
     }
-    this.#moveTo({ store, epoch, point, confirmed: head.confirmed }, state)
+    this.#moveTo({ store, epoch, head }, state)
   }
 }
 

@@ -1,14 +1,19 @@
+import { statSync } from 'node:fs'
 import type { PreparedManifest } from '../manifest/index.ts'
 import { type Anchors, checkAnchors, readAnchors } from './anchor.ts'
 import { type LedgerBackend, StorageDamaged, StorageUnavailable, type StoredHead } from './backend.ts'
 import { SqliteBackend } from './backends/sqlite.ts'
 import { chainStart } from './entry.ts'
-import type { EpochStarterOptions } from './epochs.ts'
+import { Epoch } from './epoch.ts'
+import { digestOf, type EpochStarterOptions } from './epochs.ts'
 import { sameBytes } from './framing.ts'
 import type { OpenedPosition } from './journal.ts'
 import { type KeyFileContents, openKeyFile, parseKeyFile } from './key-file.ts'
 import { entryAt, promptHistory, readFrame, replay, type Replayed } from './replay.ts'
-import { type AnchorPosition, DirectoryStore } from './store.ts'
+import { DirectoryStore } from './store.ts'
+
+/** Bytes of `ledger.db` that are hashed before the start goes on, which takes some 20 ms. */
+const promptLength = 32 * 1024 * 1024
 
 export interface LoadOptions extends EpochStarterOptions {
   readonly prepareManifest: (raw: Uint8Array) => PreparedManifest
@@ -26,23 +31,22 @@ export interface Loaded {
  * @throws {@link StorageDamaged} with what was found; {@link StorageUnavailable} when it can't be read now
  */
 export async function loadLedger(options: LoadOptions): Promise<Loaded> {
-  const { directory, files, sealing, openBackend, warn } = options
-  const { key, replayed, covered, anchors } = await verifyDirectory(options)
+  const { directory, files, sealing, openBackend, notices } = options
+  const { key, replayed, covered } = await verifyDirectory(options)
   const { epoch, state, head, tail, lingers, unverified } = replayed
   const backend = openBackend(directory.ledgerFile, 'write')
   let store: DirectoryStore
   try {
     requireSameHead(backend, head)
-    const anchorPosition: AnchorPosition = { anchorsAt: key.anchorsAt, nextIndex: anchors.nextIndex }
     const { confirmed } = head
-    store = new DirectoryStore({ backend, directory, files, sealing, confirmed, anchorPosition, warn })
+    store = new DirectoryStore({ backend, directory, files, sealing, epoch, confirmed, notices })
   } catch (error) {
     await backend.close()
     throw error
   }
-  if (anchors.newest.sequence < head.sequence) store.anchor(epoch, head)
+  if (key.anchors.newest.point.sequence < head.sequence) store.anchor(epoch, head)
   await tidyKeys(store, replayed, key.contents, options)
-  const position = { store, epoch, point: head, confirmed: head.confirmed }
+  const position = { store, epoch, head }
   return { opened: { position, state, tail, covered, lingers }, unverified }
 }
 
@@ -51,22 +55,21 @@ async function tidyKeys(
   store: DirectoryStore,
   { epoch, head }: Replayed,
   { keys }: KeyFileContents,
-  { directory, warn }: LoadOptions,
+  { directory, notices }: LoadOptions,
 ): Promise<void> {
   try {
     if (keys.size > 1) await store.replaceKey([epoch], head)
     directory.dropFormerKey()
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    warn(`removing keys of other epochs: ${error.message}`)
+    notices.warn(`removing keys of other epochs: ${error.message}`)
   }
 }
 
 /** The sealed key next to the ledger, opened. */
 interface FoundKey {
   readonly contents: KeyFileContents
-  readonly anchorsAt: number
-  readonly anchorSectors: Uint8Array
+  readonly anchors: Anchors
 }
 
 async function readKey({ directory, sealing }: Pick<LoadOptions, 'directory' | 'sealing'>): Promise<FoundKey> {
@@ -80,7 +83,15 @@ async function readKey({ directory, sealing }: Pick<LoadOptions, 'directory' | '
   }
   const layout = parseKeyFile(bytes)
   const contents = await openKeyFile(sealing, layout)
-  return { contents, anchorsAt: layout.anchorsAt, anchorSectors: bytes.subarray(layout.anchorsAt) }
+  return { contents, anchors: readAnchors(anyEpochOf(contents), bytes.subarray(layout.anchorsAt)) }
+}
+
+/** For its MACs, whose key all epochs of a sealed key share. */
+function anyEpochOf({ ledgerId, keys }: KeyFileContents): Epoch {
+  const [first] = keys
+  if (first === undefined) throw new StorageDamaged('sealed_key holds no key')
+  const [number, found] = first
+  return new Epoch({ number, ledgerId, sealMode: 'ProductKey', recovery: new Uint8Array(), keys: found })
 }
 
 export interface VerifiedDirectory {
@@ -88,7 +99,6 @@ export interface VerifiedDirectory {
   readonly replayed: Replayed
   /** The entry that the snapshot covers. */
   readonly covered: number
-  readonly anchors: Anchors
 }
 
 /** The part of {@link loadLedger} that only reads. */
@@ -106,18 +116,27 @@ function verifyFiles(
   if (directory.hasForeignJournal()) {
     throw new StorageDamaged('there is a file ledger.db-journal, which no Coordinator writes')
   }
+  const { anchors } = key
+  checkBase(directory.ledgerFile, anchors)
   const backend = new SqliteBackend(directory.ledgerFile, 'read')
   try {
     const { head, snapshot } = readFrame(backend)
     if (snapshot.sequence <= promptHistory) backend.checkStructure()
     const replayed = replay(backend, keysFor(head, key.contents), { prepareManifest, verifyMacs: true })
-    const anchors = readAnchors(replayed.epoch, key.anchorSectors)
     checkAnchors(anchors, head, (sequence) =>
       sequence === 0 ? chainStart(head.ledgerId).hash : entryAt(backend, sequence).hash,
     )
-    return { replayed, covered: snapshot.sequence, anchors }
+    return { replayed, covered: snapshot.sequence }
   } finally {
     void backend.close()
+  }
+}
+
+/** Before SQLite reads it. A long file is hashed later, in the background. @throws {@link StorageDamaged} */
+function checkBase(ledgerFile: string, { newest: { base } }: Anchors): void {
+  if (base === undefined || statSync(ledgerFile).size > promptLength) return
+  if (!sameBytes(digestOf(ledgerFile), base)) {
+    throw new StorageDamaged('ledger.db is not the file that sealed_key has seen: it was altered or put back')
   }
 }
 

@@ -1,8 +1,9 @@
 import type { State } from '../state/state.ts'
+import type { StoredSnapshot } from './backend.ts'
 import { makeHead } from './head.ts'
 import type { Tail } from './replay.ts'
 import { sealSnapshot } from './snapshot.ts'
-import type { Position } from './store.ts'
+import type { HeadPoint, Position } from './store.ts'
 
 /** Entries after a snapshot that make the next one due: a start replays no more than about these. */
 const entriesPerSnapshot = 4096
@@ -14,7 +15,13 @@ const bytesPerSnapshot = 4 * 1024 * 1024
 const partsPerDrop = 512
 
 /** Milliseconds from a commit until the sealed key is bound to it durably. */
-const settleDelay = 20
+const bindDelay = 20
+
+/** Milliseconds without a commit after which the write-ahead log is emptied. */
+const idleDelay = 500
+
+/** Batches after which it is emptied in any case; each takes some 12 KiB there. */
+const batchesPerSettle = 256
 
 /** Milliseconds that a replaced secret may stay in a sealed part, or a failed attempt waits for the next. */
 const compactionDelay = 5000
@@ -24,8 +31,8 @@ export interface MaintenancePort {
   /** Runs `action` while nothing else is written. */
   exclusive(action: () => Promise<void>): Promise<void>
   current(): { readonly position: Position; readonly state: State } | undefined
-  /** The stored head now says `confirmed`. */
-  confirmed(confirmed: number): void
+  /** The stored head is now this one, of the same entry. */
+  moved(head: HeadPoint): void
   isIdle(): boolean
   warn(message: string): void
 }
@@ -37,6 +44,10 @@ export interface MaintenancePort {
 export class Maintenance {
   readonly #port: MaintenancePort
   #tail: Tail = { entries: 0, bytes: 0, replaces: false }
+  /** Batches that were written since the write-ahead log was emptied. */
+  #unsettled = 0
+  /** When the newest of them was. */
+  #idleSince = 0
   /** When replaced secrets must be gone; undefined: there are none. */
   #compactBy: number | undefined
   /** Sealed parts up to {@link Maintenance.#covered} may still be there. */
@@ -61,21 +72,28 @@ export class Maintenance {
   /** Entries were committed. */
   grown(growth: Tail): void {
     this.#grow(growth)
-    this.#schedule(settleDelay)
+    this.#unsettle()
   }
 
   /** An epoch was started, and with it a snapshot that covers entries up to `covered`. */
   restarted(covered: number): void {
     this.#snapshotWritten(covered)
-    this.#schedule(settleDelay)
+    this.#unsettle()
   }
 
   /** Does all that is due, and nothing afterwards. */
   async finish(): Promise<void> {
     this.#cancelTimer()
-    if (this.#tail.replaces || this.#lingers) await this.#compact()
     await this.#bindKey()
+    if (this.#tail.replaces || this.#lingers) await this.#compact()
+    await this.#settle()
     this.#cancelTimer()
+  }
+
+  #unsettle(): void {
+    this.#unsettled++
+    this.#idleSince = performance.now()
+    this.#schedule(bindDelay)
   }
 
   #grow({ entries, bytes, replaces }: Tail): void {
@@ -116,7 +134,11 @@ export class Maintenance {
     await this.#bindKey()
     if (this.#isSnapshotDue()) await this.#compact()
     else if (this.#lingers) await this.#drop()
-    else if (this.#compactBy !== undefined) this.#schedule(this.#compactBy - performance.now())
+    else if (this.#unsettled >= batchesPerSettle || this.#idleSince + idleDelay <= performance.now()) {
+      await this.#settle()
+    }
+    if (this.#compactBy !== undefined) this.#schedule(this.#compactBy - performance.now())
+    if (this.#unsettled > 0) this.#schedule(this.#idleSince + idleDelay - performance.now())
   }
 
   #isSnapshotDue(): boolean {
@@ -127,16 +149,12 @@ export class Maintenance {
 
   /** Flushes the anchor, and once nothing else goes on, has the ledger know it. */
   async #bindKey(): Promise<void> {
-    const current = this.#port.current()
-    if (current === undefined || current.position.store.isTemporary) return
-    const { store } = current.position
-    await store.flush()
+    await this.#port.current()?.position.store.flush()
     await this.#attempt('recording that the sealed key is durable', async () => {
-      const { position } = this.#port.current() ?? current
-      if (!this.#port.isIdle() || position.store !== store || store.confirmed <= position.confirmed) return
-      const head = makeHead(position.epoch, position.point, store.confirmed)
-      await store.backend.append(position.point.sequence, { entries: [], head })
-      this.#port.confirmed(head.confirmed)
+      const current = this.#port.current()
+      if (current === undefined || !this.#port.isIdle()) return
+      const { store, head } = current.position
+      if (store.confirmed > head.confirmed) await this.#writeHead(current.position)
     })
   }
 
@@ -144,15 +162,20 @@ export class Maintenance {
     await this.#attempt('writing a snapshot', async () => {
       const current = this.#port.current()
       if (current === undefined) return
-      const { store, epoch, point } = current.position
-      const snapshot = sealSnapshot(epoch, point, current.state)
-      const head = makeHead(epoch, point, store.confirmed)
-      await store.backend.append(point.sequence, { entries: [], head, snapshot })
-      this.#port.confirmed(head.confirmed)
-      this.#snapshotWritten(point.sequence)
+      const { epoch, head } = current.position
+      const snapshot = sealSnapshot(epoch, head, current.state)
+      await this.#writeHead(current.position, snapshot)
+      this.#snapshotWritten(head.sequence)
       this.#snapshotBytes = snapshot.sealed.length
     })
     if (this.#lingers) await this.#drop()
+  }
+
+  async #writeHead({ store, epoch, head: { sequence, hash } }: Position, snapshot?: StoredSnapshot): Promise<void> {
+    const head = makeHead(epoch, { sequence, hash }, store.confirmed)
+    await store.backend.append(sequence, { entries: [], head, ...(snapshot !== undefined && { snapshot }) })
+    store.anchor(epoch, head)
+    this.#port.moved(head)
   }
 
   /** Drops what the snapshot covers, leaving room for commits in between. */
@@ -164,11 +187,23 @@ export class Maintenance {
         if (backend === undefined) return
         const dropped = await backend.dropSealedParts(this.#covered, partsPerDrop)
         goesOn = dropped === partsPerDrop
-        if (goesOn) return
-        await backend.settle()
-        this.#lingers = false
+        this.#unsettled++
+        if (!goesOn) this.#lingers = false
       })
     }
+    await this.#settle()
+  }
+
+  /** Empties the write-ahead log, in which replaced bytes may stand as well. */
+  async #settle(): Promise<void> {
+    await this.#port.current()?.position.store.prepareSettle()
+    await this.#attempt('emptying the write-ahead log', async () => {
+      const current = this.#port.current()
+      if (current === undefined) return
+      const { store, epoch, head } = current.position
+      await store.settle(epoch, head)
+      this.#unsettled = 0
+    })
   }
 
   /** What fails is tried again later. */

@@ -11,6 +11,7 @@ import { Journal } from './journal.ts'
 import type { Ledger } from './ledger.ts'
 import { type Loaded, loadLedger } from './load.ts'
 import { SealedLedger } from './recovery.ts'
+import type { Notices } from './store.ts'
 
 export { checkSealDirectory, SealDirectoryUnusable }
 export type { SealedLedger }
@@ -28,14 +29,6 @@ export interface LedgerOptions {
   /** For tests: files and backends that fail. */
   readonly files?: LedgerFiles
   readonly wrapBackend?: (backend: LedgerBackend) => LedgerBackend
-}
-
-/** What the operator should know. */
-export interface Notices {
-  /** Something fails that is tried again, or is odd. */
-  warn(message: string): void
-  /** What is on the disk was altered. */
-  error(message: string): void
 }
 
 export interface OpenedLedger {
@@ -67,10 +60,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenedLedger> 
   const directory = new SealDirectory(options.directory, files)
   const openBackend = (file: string, mode: 'create' | 'write'): LedgerBackend =>
     wrapBackend(new SqliteBackend(file, mode))
-  const warn = (message: string): void => {
-    notices.warn(message)
-  }
-  const storage = { directory, files, sealing, openBackend, now, warn, prepareManifest }
+  const storage = { directory, files, sealing, openBackend, now, notices, prepareManifest }
   const found = await findLedger(storage)
   const reason = 'reason' in found ? found.reason : undefined
   const verification = 'loaded' in found ? verificationOf(found.loaded, notices) : undefined
@@ -80,7 +70,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenedLedger> 
     directory.unlock()
   }
   const starter = new EpochStarter(storage)
-  const ledger = new Journal(state, reason, { starter, prepareManifest, now, warn, release })
+  const ledger = new Journal(state, reason, { starter, prepareManifest, now, notices, release })
   if ('loaded' in found) ledger.open(found.loaded.opened)
   if (reason !== undefined) notices.error(`the sealed state can't be opened: ${reason}`)
   return {
@@ -94,9 +84,9 @@ type Storage = ConstructorParameters<typeof SealedLedger>[1]
 type Found = { readonly loaded: Loaded } | { readonly reason: string } | Record<never, never>
 
 async function findLedger(storage: Storage): Promise<Found> {
-  const { directory, warn } = storage
+  const { directory, notices } = storage
   if (!directory.hasLedger()) {
-    if (directory.hasKey()) warn(`"${directory.keyFile}" is here, but no ledger: the state was removed`)
+    if (directory.hasKey()) notices.warn(`"${directory.keyFile}" is here, but no ledger: the state was removed`)
     return {}
   }
   try {

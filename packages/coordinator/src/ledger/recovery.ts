@@ -2,14 +2,14 @@ import { Refusal } from '../refusal.ts'
 import type { SecretBytes } from '../secrets/secret-bytes.ts'
 import { SealingError } from '../sealing/provider.ts'
 import { applyChanges, type State } from '../state/state.ts'
-import { encodeAnchor } from './anchor.ts'
-import { type Batch, type LedgerBackend, StorageDamaged, StorageUnavailable } from './backend.ts'
+import { type Anchor, encodeAnchor } from './anchor.ts'
+import { type Batch, type LedgerBackend, StorageDamaged, StorageUnavailable, type StoredHead } from './backend.ts'
 import { SqliteBackend } from './backends/sqlite.ts'
 import { entryMac, sealEntry } from './entry.ts'
 import { type Epoch, newMacKey } from './epoch.ts'
 import { epochBatch } from './epochs.ts'
 import type { Journal } from './journal.ts'
-import { parseKeyFile, sealKeyFile } from './key-file.ts'
+import { sealKeyFile } from './key-file.ts'
 import type { Decision } from './ledger.ts'
 import { type LoadOptions, requireSameHead } from './load.ts'
 import { readFrame, replay, type Replayed } from './replay.ts'
@@ -73,7 +73,7 @@ export class SealedLedger {
         changes: new Uint8Array(),
       })
       const store = await this.#write(epoch, replayed, epochBatch(epoch, entry, state, entry.sequence))
-      const position = { store, epoch, point: entry, confirmed: entry.sequence }
+      const position = { store, epoch, head: { sequence: entry.sequence, hash: entry.hash, confirmed: entry.sequence } }
       const tail = { entries: 0, bytes: 0, replaces: false }
       this.#journal.open({ position, state, tail, covered: entry.sequence, lingers: true })
       return result
@@ -99,9 +99,9 @@ export class SealedLedger {
    * state 1 as before.
    */
   async #write(epoch: Epoch, { head }: Replayed, batch: Batch): Promise<DirectoryStore> {
-    const { directory, files, sealing, openBackend, warn } = this.#options
+    const { directory, files, sealing, openBackend, notices } = this.#options
     try {
-      const key = await sealKeyFile(sealing, [epoch], encodeAnchor(epoch, batch.head))
+      const key = await sealKeyFile(sealing, [epoch], encodeAnchor(epoch, anchorOf(batch.head)))
       const backend = openBackend(directory.ledgerFile, 'write')
       try {
         requireSameHead(backend, head)
@@ -114,9 +114,8 @@ export class SealedLedger {
         throw error
       }
       directory.dropFormerKey()
-      const anchorPosition = { anchorsAt: parseKeyFile(key).anchorsAt, nextIndex: 0 }
-      const { sequence: confirmed } = batch.head
-      return new DirectoryStore({ backend, directory, files, sealing, confirmed, anchorPosition, warn })
+      const { confirmed } = batch.head
+      return new DirectoryStore({ backend, directory, files, sealing, epoch, confirmed, notices })
     } catch (error) {
       throw refusalOf(error, 'storage_unavailable')
     }
@@ -134,6 +133,13 @@ export class SealedLedger {
     }
   }
 }
+
+const anchorOf = ({ sequence, hash, confirmed }: StoredHead): Anchor => ({
+  counter: 1,
+  point: { sequence, hash },
+  confirmed,
+  base: undefined,
+})
 
 /** The MACs of all entries under the new key. Their hashes were verified. */
 function* macsOf(backend: LedgerBackend, epoch: Epoch, end: number): Generator<Uint8Array> {

@@ -9,7 +9,7 @@ import type { AuditRecord } from '../state/audit.ts'
 import type { State, StateChange } from '../state/state.ts'
 import { secretsForMarble } from './marble-secrets.ts'
 import type { Ports } from './ports.ts'
-import { type MarbleIdentity, renderParameters } from './render-parameters.ts'
+import { type MarbleIdentity, type Parameters, renderParameters } from './render-parameters.ts'
 
 export interface ActivationRequest {
   /** DER of the certificate of this very TLS connection. */
@@ -22,13 +22,6 @@ export interface ActivationRequest {
   readonly uuid: string
   /** True once nobody waits for the answer any more. */
   readonly isAbandoned: () => boolean
-}
-
-/** What an activated marble gets. */
-export interface Parameters {
-  readonly files: ReadonlyMap<string, Uint8Array>
-  readonly env: ReadonlyMap<string, Uint8Array>
-  readonly argv: readonly string[]
 }
 
 /** What the manifest has for a marble type. */

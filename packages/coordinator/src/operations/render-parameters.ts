@@ -12,9 +12,15 @@ import {
   type TemplateData,
   type TemplateSecret,
 } from '../templates/index.ts'
-import type { Parameters } from './activate-marble.ts'
 import type { MarbleSecrets } from './marble-secrets.ts'
 import { ttlsConfig } from './ttls.ts'
+
+/** What an activated marble gets. */
+export interface Parameters {
+  readonly files: ReadonlyMap<string, Uint8Array>
+  readonly env: ReadonlyMap<string, Uint8Array>
+  readonly argv: readonly string[]
+}
 
 /** Fresh credentials of one marble. */
 export interface MarbleIdentity {

@@ -112,7 +112,8 @@ export class RecoverySession {
         return new SecretBytes(await combine(shares))
       case 'xor':
         return new SecretBytes(xor(shares))
-      default:
+      case 'single':
+      case 'none':
         return new SecretBytes(Uint8Array.from(first))
     }
   }
@@ -140,7 +141,7 @@ export class RecoverySession {
       this.description.scheme === 'none'
         ? 'the manifest named no recovery keys, so nothing can recover its state; set a new manifest'
         : 'it is the secret of no recovery party of this state; after an update of the recovery keys only the newest ' +
-          'recovery secrets count',
+            'recovery secrets count',
     )
   }
 

@@ -99,7 +99,8 @@ export function encodeDescription(description: RecoveryDescription): Uint8Array 
 export function decodeDescription(bytes: Uint8Array): RecoveryDescription {
   const parsed: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'))
   const fields = recordOf(parsed)
-  if (fields?.['version'] !== descriptionVersion) throw new Error('the recovery parties are stored in another version')
+  if (fields?.['version'] !== descriptionVersion)
+    throw new Error('the recovery parties are stored in another version')
   const { threshold, scheme, parties } = fields
   const known = schemes.find((name) => name === scheme)
   if (typeof threshold !== 'number' || known === undefined || !Array.isArray(parties)) {

@@ -23,18 +23,12 @@ export function listen(server: Server, address: Address, variable: string): Prom
   })
 }
 
-function explain(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return 'another process uses it; stop that one, or choose another port'
-    case 'EACCES':
-      return 'the port needs privileges that this process lacks'
-    case 'EADDRNOTAVAIL':
-      return 'no interface of this machine has that address'
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return 'the host name does not resolve'
-    default:
-      return error.message
-  }
+const explanations: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process uses it; stop that one, or choose another port',
+  EACCES: 'the port needs privileges that this process lacks',
+  EADDRNOTAVAIL: 'no interface of this machine has that address',
+  ENOTFOUND: 'the host name does not resolve',
+  EAI_AGAIN: 'the host name does not resolve',
 }
+
+const explain = (error: NodeJS.ErrnoException): string => explanations[error.code ?? ''] ?? error.message

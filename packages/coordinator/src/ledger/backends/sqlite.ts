@@ -154,6 +154,8 @@ function openDatabase(file: string, mode: SqliteMode): DatabaseSync {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA secure_delete = ON')
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
     if (mode === 'create') createSchema(database)
+    // Only the store decides when the file itself changes (base-digest.ts).
+    else database.exec('PRAGMA wal_autocheckpoint = 0')
     return database
   } catch (error) {
     database.close()

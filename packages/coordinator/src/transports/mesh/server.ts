@@ -3,7 +3,8 @@ import type { TLSSocket } from 'node:tls'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { type ActivationReq, ActivationReqSchema, ActivationRespSchema } from '@taw/protocol'
 import { limits } from '../../limits.ts'
-import type { ActivationRequest, Parameters } from '../../operations/activate-marble.ts'
+import type { ActivationRequest } from '../../operations/activate-marble.ts'
+import type { Parameters } from '../../operations/render-parameters.ts'
 import type { Logger } from '../../logger.ts'
 import { Refusal } from '../../refusal.ts'
 import { peerCertificate, type ServerIdentity, tlsOptions } from '../tls.ts'
@@ -32,7 +33,7 @@ export function createMeshServer(identity: ServerIdentity, ports: MeshPorts): Ht
     session.setTimeout(limits.idleTimeoutMs, () => {
       session.close()
     })
-    session.on('error', (error) => {
+    session.on('error', (error: Error) => {
       ports.log.debug({ error: error.message }, 'a connection to the mesh API broke')
     })
   })

@@ -296,7 +296,9 @@ function addRecovery(add: Add, recovery: Recovery, routes: Map<string, Map<strin
   add(2, 'POST', '/recover', async ({ body }) => {
     const { remaining } = await recovery.upload(recoveryRequest(await body()))
     const message =
-      remaining === 0 ? 'The state is recovered.' : 'The secret was taken; further parties must upload theirs.'
+      remaining === 0
+        ? 'The state is recovered.'
+        : 'The secret was taken; further parties must upload theirs.'
     return { remaining, message }
   })
   const gone: Answer = errorAnswer(410, 'recovery moved to /api/v2/recover')

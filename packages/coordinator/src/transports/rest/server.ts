@@ -40,7 +40,7 @@ export function createRestServer(
     session.setTimeout(limits.idleTimeoutMs, () => {
       session.close()
     })
-    session.on('error', (error) => {
+    session.on('error', (error: Error) => {
       log.debug({ error: error.message }, 'a connection to the client API broke')
     })
   })
@@ -57,7 +57,7 @@ async function answer(
     response.destroy()
   })
   const url = request.url ?? ''
-  const [path = '', query = ''] = splitOnce(url, '?')
+  const [path, query] = splitOnce(url, '?')
   const route = routes.get(path)?.get(request.method ?? '')
   if (route === undefined) {
     send(request, response, methodNotAllowed)
