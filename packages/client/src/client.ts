@@ -1,5 +1,5 @@
-import { createHash, verify } from 'node:crypto'
-import type { X509Certificate } from 'node:crypto'
+import { createHash, createPublicKey, verify } from 'node:crypto'
+import type { KeyObject, X509Certificate } from 'node:crypto'
 import { formatAddress } from './address.ts'
 import type { Address } from './address.ts'
 import { parseCertificateChain } from './certificate-chain.ts'
@@ -48,6 +48,24 @@ export interface SecretAnswer {
   readonly privateKey: Uint8Array | undefined
   /** SubjectPublicKeyInfo DER, or the key or data itself. */
   readonly publicKey: Uint8Array | undefined
+}
+
+/** What comes back when a manifest is set. */
+export interface ManifestSetAnswer {
+  /** By the name of the recovery key, base64; empty without recovery keys. */
+  readonly recoverySecrets: ReadonlyMap<string, string>
+  /** What the Coordinator finds odd about the manifest though it took it; sentences for people. */
+  readonly warnings: readonly string[]
+}
+
+/** The header field is a courtesy: one that can't be read is no reason to fail. */
+function readWarnings(field: string | undefined): readonly string[] {
+  try {
+    const parsed: unknown = JSON.parse(field ?? '[]')
+    return Array.isArray(parsed) ? parsed.filter((text) => typeof text === 'string').map(printable) : []
+  } catch {
+    return []
+  }
 }
 
 /**
@@ -101,15 +119,15 @@ export class CoordinatorClient {
     return { manifest, fingerprint, signature: answer.bytes('manifestSignatureRootECDSA') }
   }
 
-  /** @returns the recovery secrets by the name of the recovery key, base64; empty without recovery keys */
-  async setManifest(manifest: Uint8Array): Promise<ReadonlyMap<string, string>> {
+  async setManifest(manifest: Uint8Array): Promise<ManifestSetAnswer> {
     const body = JSON.stringify({ manifest: Buffer.from(manifest).toString('base64') })
     const doing = 'Setting the manifest'
-    const { data } = await this.#exchange({ method: 'POST', path: '/api/v2/manifest', body }, doing)
-    if (data === null) return new Map()
+    const { data, warnings } = await this.#exchange({ method: 'POST', path: '/api/v2/manifest', body }, doing)
+    if (data === null) return { recoverySecrets: new Map(), warnings: readWarnings(warnings) }
     const entries = new AnswerReader(whatAnswers(doing), data).entries('RecoverySecrets')
     const values = new AnswerReader(whatAnswers(doing), Object.fromEntries(entries))
-    return new Map(entries.map(([name]) => [name, values.string(name)]))
+    const recoverySecrets = new Map(entries.map(([name]) => [name, values.string(name)]))
+    return { recoverySecrets, warnings: readWarnings(warnings) }
   }
 
   /** The entries of the update log, oldest first, each the text of a JSON object. */
@@ -132,6 +150,41 @@ export class CoordinatorClient {
     await this.#exchange({ method: 'POST', path: '/api/v2/secrets', body }, 'Setting secrets')
   }
 
+  /**
+   * The RSA key to which recovery secrets can be encrypted. In state 1 only; it goes when the Coordinator stops, and
+   * when a recovery succeeds.
+   */
+  async recoveryPublicKey(): Promise<KeyObject> {
+    const doing = "Reading the Coordinator's key for recovery secrets"
+    const { answer } = await this.#get('/api/v2/recover/public-key', doing)
+    const der = Buffer.from(answer.bytes('ephemeralPublicKey'))
+    let key: KeyObject | undefined
+    try {
+      key = createPublicKey({ key: der, format: 'der', type: 'spki' })
+    } catch {
+      key = undefined
+    }
+    if (key?.asymmetricKeyType === 'rsa') return key
+    throw new ClientError('answer_invalid', `${doing}: the answer holds no RSA public key`)
+  }
+
+  /**
+   * Hands over one party's recovery secret.
+   * @param secret plain, or encrypted to {@link recoveryPublicKey}
+   * @param signature by the party's recovery key over the plain secret, see `signRecoverySecret`
+   * @returns 0: the state is recovered. Else the parties that have not handed over theirs; with a recovery threshold
+   * not all of them are needed
+   */
+  async recover(secret: Uint8Array, signature: Uint8Array): Promise<number> {
+    const body = JSON.stringify({
+      recoverySecret: Buffer.from(secret).toString('base64'),
+      recoverySecretSignature: Buffer.from(signature).toString('base64'),
+    })
+    const doing = 'Handing over the recovery secret'
+    const { data } = await this.#exchange({ method: 'POST', path: '/api/v2/recover', body }, doing)
+    return new AnswerReader(whatAnswers(doing), data).integer('remaining')
+  }
+
   async #get(path: string, doing: string): Promise<{ answer: AnswerReader; serverCertificate: Uint8Array }> {
     const { data, serverCertificate } = await this.#exchange({ method: 'GET', path }, doing)
     return { answer: new AnswerReader(whatAnswers(doing), data), serverCertificate }
@@ -140,14 +193,14 @@ export class CoordinatorClient {
   async #exchange(
     request: Request,
     doing: string,
-  ): Promise<{ data: unknown; serverCertificate: Uint8Array }> {
-    const { status, body, serverCertificate } = await exchange(
+  ): Promise<{ data: unknown; warnings: string | undefined; serverCertificate: Uint8Array }> {
+    const { status, body, warnings, serverCertificate } = await exchange(
       this.#address,
       this.#trust,
       this.#identity,
       request,
     )
-    return { data: readEnvelope(doing, status, body), serverCertificate }
+    return { data: readEnvelope(doing, status, body), warnings, serverCertificate }
   }
 }
 

@@ -27,6 +27,8 @@ export interface Request {
 export interface Response {
   readonly status: number
   readonly body: string
+  /** Header field `Taw-Warnings`; undefined: there is none. */
+  readonly warnings: string | undefined
   /** DER of the certificate that the server showed. */
   readonly serverCertificate: Uint8Array
 }
@@ -129,7 +131,9 @@ async function readAnswer(incoming: IncomingMessage, maxBytes: number): Promise<
     }
     chunks.push(chunk)
   }
-  return { status: statusCode, body: Buffer.concat(chunks).toString('utf8'), serverCertificate }
+  const field = incoming.headers['taw-warnings']
+  const warnings = Array.isArray(field) ? field[0] : field
+  return { status: statusCode, body: Buffer.concat(chunks).toString('utf8'), warnings, serverCertificate }
 }
 
 function connectionError(address: Address, error: Error): ClientError {

@@ -3,11 +3,23 @@ export type { Address } from './address.ts'
 export type { CertificateChain } from './certificate-chain.ts'
 export { parseCertificateChain } from './certificate-chain.ts'
 export { CoordinatorClient, checkManifestSignature } from './client.ts'
-export type { CoordinatorEvidence, CoordinatorStatus, ManifestAnswer, SecretAnswer } from './client.ts'
+export type {
+  CoordinatorEvidence,
+  CoordinatorStatus,
+  ManifestAnswer,
+  ManifestSetAnswer,
+  SecretAnswer,
+} from './client.ts'
 export type { Trust, UserIdentity } from './connection.ts'
 export { parseEraConfig, parseTcbStatus, tcbStatuses } from './era-config.ts'
 export type { CoordinatorIdentity, TcbStatus } from './era-config.ts'
 export { ClientError, CoordinatorRefusal, printable } from './errors.ts'
 export type { ClientErrorCode } from './errors.ts'
+export {
+  decryptRecoverySecret,
+  encryptRecoverySecret,
+  isPlainRecoverySecret,
+  signRecoverySecret,
+} from './recovery-secret.ts'
 export { reportData, requestEvidence, verifyCoordinator, verifyEvidence } from './verify.ts'
 export type { Appraisal, CoordinatorPolicy, QuoteVerifier, VerifiedCoordinator } from './verify.ts'

@@ -1,6 +1,9 @@
+import { type EventEmitter, once } from 'node:events'
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
+import type { TLSSocket } from 'node:tls'
 import type { Activity } from './activity.ts'
 import { type Config, ConfigError } from './config.ts'
 import { limits } from './limits.ts'
@@ -72,8 +75,10 @@ export async function startCoordinator(
   ready.resolve(true)
   return {
     close: async () => {
+      const deadline = Date.now() + limits.shutdownMs
       for (const listener of listeners) listener.stop()
       await activity.finished(limits.shutdownMs)
+      await Promise.all(listeners.map((listener) => listener.drain(deadline - Date.now())))
       for (const listener of listeners) listener.destroy()
       ports.keyPool.close()
       await ledger.close()
@@ -126,27 +131,47 @@ async function useStartupManifest(file: string | undefined, ports: Ports): Promi
   }
 }
 
-/** A listener's open connections, so that idle ones don't hold up its end. */
+/** A listener's open connections, so that its end waits for answers that are being sent, but for no idle one. */
 class Connections {
   readonly #server: Http2SecureServer
+  /** All of TCP; some have no TLS yet. */
   readonly #sockets = new Set<Socket>()
   readonly #sessions = new Set<ServerHttp2Session>()
+  /** Those without an HTTP/2 session. */
+  readonly #http1 = new Set<TLSSocket>()
 
   constructor(server: Http2SecureServer) {
     this.#server = server
+    const keep = <T extends EventEmitter>(set: Set<T>, connection: T): void => {
+      set.add(connection)
+      connection.once('close', () => set.delete(connection))
+    }
     server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket)
-      socket.once('close', () => this.#sockets.delete(socket))
+      keep(this.#sockets, socket)
     })
     server.on('session', (session) => {
-      this.#sessions.add(session)
-      session.once('close', () => this.#sessions.delete(session))
+      keep(this.#sessions, session)
+    })
+    server.on('secureConnection', (socket: TLSSocket) => {
+      if (socket.alpnProtocol !== 'h2') keep(this.#http1, socket)
     })
   }
 
   stop(): void {
     this.#server.close()
     for (const session of this.#sessions) session.close()
+  }
+
+  /** After {@link stop}: waits until what was answered is sent, at most so many milliseconds. */
+  async drain(withinMs: number): Promise<void> {
+    const signal = AbortSignal.timeout(Math.max(withinMs, 1))
+    // What an operation gave becomes an answer in this turn of the event loop.
+    await setImmediate()
+    for (const socket of this.#http1) socket.destroySoon()
+    const closed = [...this.#sessions, ...this.#http1].map((connection) =>
+      once(connection, 'close', { signal }),
+    )
+    await Promise.allSettled(closed)
   }
 
   destroy(): void {

@@ -24,6 +24,8 @@ import { initialState, type State } from './state/state.ts'
 const exitFailure = 1
 /** 128 + SIGTERM, as shells show a process that died of it. */
 const exitTerminated = 143
+/** As the original ends on SIGQUIT. */
+const exitQuit = 2
 
 async function main(): Promise<void> {
   const { EDG_COORDINATOR_DEV_MODE: development, EDG_DEBUG_LOGGING: debug } = process.env
@@ -136,6 +138,8 @@ function stopOnSignals(log: Logger): { running: (coordinator: RunningCoordinator
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  // At once, and without the core dump of the default, which would hold every secret.
+  process.on('SIGQUIT', () => process.exit(exitQuit))
   return {
     running: (started) => {
       coordinator = started

@@ -10,7 +10,7 @@ const what = 'the recovery secrets'
 
 /** Verify, upload, pin the chain, hand over the recovery secrets. Nothing is saved if the upload fails. */
 export const manifestSet: CommandHandler = async (invocation) => {
-  const { args, flags, stdout } = invocation
+  const { args, flags, stdout, stderr } = invocation
   const [file = '', host = ''] = args
   const address = parseAddress(host)
   const recoveryFile = flags.string('recoverydata')
@@ -20,8 +20,9 @@ export const manifestSet: CommandHandler = async (invocation) => {
   const coordinator = await verifyDeployment(invocation, address)
   const manifest = await readManifest(file)
   stdout(`Manifest signature: ${fingerprint(manifest)}\n`)
-  const secrets = await coordinator.client().setManifest(manifest)
+  const { recoverySecrets: secrets, warnings } = await coordinator.client().setManifest(manifest)
   stdout('The manifest is set\n')
+  for (const warning of warnings) stderr(`Warning: ${warning}`)
   // First the secrets: they are lost if the command fails before, while the chain can be pinned again.
   if (secrets.size > 0) handOver(invocation, secrets, recoveryFile)
   pinChain(invocation, coordinator)

@@ -9,8 +9,8 @@ import type { EpochStarter } from './epochs.ts'
 import { makeHead, verifyHead } from './head.ts'
 import { readRecords } from './history.ts'
 import type { Decision, Ledger, LedgerEntry } from './ledger.ts'
-import { Maintenance } from './maintenance.ts'
-import { openEntry, replacesSecrets, type Tail } from './replay.ts'
+import { type FoundWork, Maintenance, type MaintenanceDelays, type MaintenancePort } from './maintenance.ts'
+import { openEntry, replacesSecrets } from './replay.ts'
 import type { Notices, Position } from './store.ts'
 import { startTransaction, type WaitingTransaction } from './transaction.ts'
 
@@ -27,6 +27,7 @@ export interface JournalOptions {
   readonly prepareManifest: (raw: Uint8Array) => PreparedManifest
   readonly now: () => Date
   readonly notices: Notices
+  readonly delays: MaintenanceDelays
   /** Called when the ledger has closed. */
   readonly release: () => void
 }
@@ -35,10 +36,7 @@ export interface JournalOptions {
 export interface OpenedPosition {
   readonly position: Position
   readonly state: State
-  readonly tail: Tail
-  /** The entry that the newest snapshot covers. */
-  readonly covered: number
-  readonly lingers: boolean
+  readonly work: FoundWork
 }
 
 /**
@@ -69,7 +67,7 @@ export class Journal implements Ledger {
     this.#state = state
     this.#speculative = state
     this.#recoveryReason = recoveryReason
-    this.#maintenance = new Maintenance({
+    const port: MaintenancePort = {
       exclusive: (action) => this.exclusive(action),
       current: () => this.#position && { position: this.#position, state: this.#state },
       moved: (head) => {
@@ -79,7 +77,8 @@ export class Journal implements Ledger {
       warn: (message) => {
         options.notices.warn(message)
       },
-    })
+    }
+    this.#maintenance = new Maintenance(port, options.delays)
   }
 
   get state(): State {
@@ -91,9 +90,9 @@ export class Journal implements Ledger {
   }
 
   /** Goes on from a ledger that was there. */
-  open({ position, state, tail, covered, lingers }: OpenedPosition): void {
+  open({ position, state, work }: OpenedPosition): void {
     this.#moveTo(position, state)
-    this.#maintenance.opened(tail, covered, lingers)
+    this.#maintenance.opened(work)
   }
 
   onCommit(listener: (state: State, former: State) => void): void {

@@ -3,6 +3,7 @@ import type { PreparedManifest } from '../manifest/index.ts'
 import { type Anchors, checkAnchors, readAnchors } from './anchor.ts'
 import { type LedgerBackend, StorageDamaged, StorageUnavailable, type StoredHead } from './backend.ts'
 import { SqliteBackend } from './backends/sqlite.ts'
+import { loggedPages } from './base-digest.ts'
 import { chainStart } from './entry.ts'
 import { Epoch } from './epoch.ts'
 import { digestOf, type EpochStarterOptions } from './epochs.ts'
@@ -47,7 +48,8 @@ export async function loadLedger(options: LoadOptions): Promise<Loaded> {
   if (key.anchors.newest.point.sequence < head.sequence) store.anchor(epoch, head)
   await tidyKeys(store, replayed, key.contents, options)
   const position = { store, epoch, head }
-  return { opened: { position, state, tail, covered, lingers }, unverified }
+  const isUnsettled = loggedPages(`${directory.ledgerFile}-wal`).length > 0
+  return { opened: { position, state, work: { tail, covered, lingers, isUnsettled } }, unverified }
 }
 
 /** Removes what a crash left of former keys. */

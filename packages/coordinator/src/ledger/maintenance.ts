@@ -14,17 +14,31 @@ const bytesPerSnapshot = 4 * 1024 * 1024
 /** Sealed parts that are dropped in one transaction, so that no commit waits long. */
 const partsPerDrop = 512
 
-/** Milliseconds from a commit until the sealed key is bound to it durably. */
-const bindDelay = 20
-
-/** Milliseconds without a commit after which the write-ahead log is emptied. */
-const idleDelay = 500
-
 /** Batches after which it is emptied in any case; each takes some 12 KiB there. */
 const batchesPerSettle = 256
 
-/** Milliseconds that a replaced secret may stay in a sealed part, or a failed attempt waits for the next. */
-const compactionDelay = 5000
+/** Milliseconds. */
+export interface MaintenanceDelays {
+  /** From a commit until the sealed key is bound to it durably. */
+  readonly bind: number
+  /** Without a commit, after which the write-ahead log is emptied. */
+  readonly idle: number
+  /** That a replaced secret may stay in a sealed part, or that a failed attempt waits for the next. */
+  readonly compaction: number
+}
+
+export const usualDelays: MaintenanceDelays = { bind: 20, idle: 500, compaction: 5000 }
+
+/** What a ledger that was opened left to do. */
+export interface FoundWork {
+  readonly tail: Tail
+  /** The entry that the newest snapshot covers. */
+  readonly covered: number
+  /** Sealed parts may be there that the snapshot covers. */
+  readonly lingers: boolean
+  /** The write-ahead log is not empty. */
+  readonly isUnsettled: boolean
+}
 
 /** What {@link Maintenance} needs of the journal. */
 export interface MaintenancePort {
@@ -43,6 +57,7 @@ export interface MaintenancePort {
  */
 export class Maintenance {
   readonly #port: MaintenancePort
+  readonly #delays: MaintenanceDelays
   #tail: Tail = { entries: 0, bytes: 0, replaces: false }
   /** Batches that were written since the write-ahead log was emptied. */
   #unsettled = 0
@@ -57,15 +72,17 @@ export class Maintenance {
   #snapshotBytes = 0
   #timer: { readonly handle: NodeJS.Timeout; readonly due: number } | undefined
 
-  constructor(port: MaintenancePort) {
+  constructor(port: MaintenancePort, delays: MaintenanceDelays) {
     this.#port = port
+    this.#delays = delays
   }
 
-  /** A ledger was opened, whose snapshot covers entries up to `covered`. */
-  opened(tail: Tail, covered: number, lingers: boolean): void {
+  /** A ledger was opened, or came back. */
+  opened({ tail, covered, lingers, isUnsettled }: FoundWork): void {
     this.#covered = covered
     this.#lingers = lingers
-    if (lingers) this.#schedule(compactionDelay)
+    if (lingers) this.#schedule(this.#delays.compaction)
+    if (isUnsettled) this.#unsettle()
     this.#grow(tail)
   }
 
@@ -78,6 +95,8 @@ export class Maintenance {
   /** An epoch was started, and with it a snapshot that covers entries up to `covered`. */
   restarted(covered: number): void {
     this.#snapshotWritten(covered)
+    // The first entry of all has no sealed part.
+    if (covered === 1) this.#lingers = false
     this.#unsettle()
   }
 
@@ -93,7 +112,7 @@ export class Maintenance {
   #unsettle(): void {
     this.#unsettled++
     this.#idleSince = performance.now()
-    this.#schedule(bindDelay)
+    this.#schedule(this.#delays.bind)
   }
 
   #grow({ entries, bytes, replaces }: Tail): void {
@@ -103,8 +122,8 @@ export class Maintenance {
       replaces: this.#tail.replaces || replaces,
     }
     if (!replaces) return
-    this.#compactBy ??= performance.now() + compactionDelay
-    this.#schedule(compactionDelay)
+    this.#compactBy ??= performance.now() + this.#delays.compaction
+    this.#schedule(this.#delays.compaction)
   }
 
   #snapshotWritten(covered: number): void {
@@ -134,11 +153,17 @@ export class Maintenance {
     await this.#bindKey()
     if (this.#isSnapshotDue()) await this.#compact()
     else if (this.#lingers) await this.#drop()
-    else if (this.#unsettled >= batchesPerSettle || this.#idleSince + idleDelay <= performance.now()) {
+    else if (this.#unsettled >= batchesPerSettle || this.#idleSince + this.#delays.idle <= performance.now()) {
       await this.#settle()
     }
-    if (this.#compactBy !== undefined) this.#schedule(this.#compactBy - performance.now())
-    if (this.#unsettled > 0) this.#schedule(this.#idleSince + idleDelay - performance.now())
+    if (this.#compactBy !== undefined) this.#scheduleAt(this.#compactBy)
+    if (this.#unsettled > 0) this.#scheduleAt(this.#idleSince + this.#delays.idle)
+  }
+
+  /** What is overdue has failed, and waits longer. */
+  #scheduleAt(due: number): void {
+    const delay = due - performance.now()
+    this.#schedule(delay > 0 ? delay : this.#delays.compaction)
   }
 
   #isSnapshotDue(): boolean {
@@ -176,6 +201,7 @@ export class Maintenance {
     await store.backend.append(sequence, { entries: [], head, ...(snapshot !== undefined && { snapshot }) })
     store.anchor(epoch, head)
     this.#port.moved(head)
+    this.#unsettled++
   }
 
   /** Drops what the snapshot covers, leaving room for commits in between. */
@@ -212,7 +238,7 @@ export class Maintenance {
       await this.#port.exclusive(action)
     } catch (error) {
       this.#port.warn(`${doing}: ${error instanceof Error ? error.message : String(error)}`)
-      this.#schedule(compactionDelay)
+      this.#schedule(this.#delays.compaction)
     }
   }
 }

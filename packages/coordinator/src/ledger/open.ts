@@ -10,6 +10,7 @@ import { HistoryVerification } from './history.ts'
 import { Journal } from './journal.ts'
 import type { Ledger } from './ledger.ts'
 import { type Loaded, loadLedger } from './load.ts'
+import { type MaintenanceDelays, usualDelays } from './maintenance.ts'
 import { SealedLedger } from './recovery.ts'
 import type { Notices } from './store.ts'
 
@@ -26,7 +27,8 @@ export interface LedgerOptions {
   readonly prepareManifest: (raw: Uint8Array) => PreparedManifest
   readonly now: () => Date
   readonly notices: Notices
-  /** For tests: files and backends that fail. */
+  /** For tests: when maintenance happens, and files and backends that fail. */
+  readonly delays?: MaintenanceDelays
   readonly files?: LedgerFiles
   readonly wrapBackend?: (backend: LedgerBackend) => LedgerBackend
 }
@@ -55,7 +57,8 @@ export interface OpenedLedger {
  * @throws {@link SealDirectoryUnusable} when the directory can't be used, or another Coordinator uses it
  */
 export async function openLedger(options: LedgerOptions): Promise<OpenedLedger> {
-  const { files = nodeFiles, wrapBackend = (backend) => backend, sealing, prepareManifest, now, notices } = options
+  const { files = nodeFiles, wrapBackend = (backend) => backend, delays = usualDelays } = options
+  const { sealing, prepareManifest, now, notices } = options
   checkSealDirectory(options.directory)
   const directory = new SealDirectory(options.directory, files)
   const openBackend = (file: string, mode: 'create' | 'write'): LedgerBackend =>
@@ -70,7 +73,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenedLedger> 
     directory.unlock()
   }
   const starter = new EpochStarter(storage)
-  const ledger = new Journal(state, reason, { starter, prepareManifest, now, notices, release })
+  const ledger = new Journal(state, reason, { starter, prepareManifest, now, notices, delays, release })
   if ('loaded' in found) ledger.open(found.loaded.opened)
   if (reason !== undefined) notices.error(`the sealed state can't be opened: ${reason}`)
   return {

@@ -75,7 +75,8 @@ export class SealedLedger {
       const store = await this.#write(epoch, replayed, epochBatch(epoch, entry, state, entry.sequence))
       const position = { store, epoch, head: { sequence: entry.sequence, hash: entry.hash, confirmed: entry.sequence } }
       const tail = { entries: 0, bytes: 0, replaces: false }
-      this.#journal.open({ position, state, tail, covered: entry.sequence, lingers: true })
+      const work = { tail, covered: entry.sequence, lingers: true, isUnsettled: true }
+      this.#journal.open({ position, state, work })
       return result
     })
   }

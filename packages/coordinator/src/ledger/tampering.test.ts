@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { setTimeout as delay } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
 import { loadManifest } from '../manifest/index.ts'
 import { simulationSealing } from '../sealing/providers/simulation.ts'
@@ -12,6 +11,7 @@ import { type LedgerBackend, StorageDamaged } from './backend.ts'
 import { SqliteBackend } from './backends/sqlite.ts'
 import { SealDirectory } from './directory.ts'
 import { chainStart, sealEntry } from './entry.ts'
+import { encodeAnchor } from './anchor.ts'
 import { Epoch, newMacKey } from './epoch.ts'
 import { epochBatch } from './epochs.ts'
 import { nodeFiles } from './files.ts'
@@ -21,15 +21,17 @@ import { verifyDirectory } from './load.ts'
 import {
   activate,
   activation,
-  contentsOf,
   copyFolder,
   dek,
   filesIn,
   marble,
+  onlyBinding,
   open,
+  readAnchor,
   recovery,
   setManifest,
   temporaryFolder,
+  untilBound,
   updateManifest,
   writeSecret,
 } from './test-ledger.ts'
@@ -37,20 +39,14 @@ import {
 /** A seal directory as it is when the process is killed: the write-ahead log is still there. */
 async function killedDirectory(t: TestContext, act: (ledger: Ledger) => Promise<void>): Promise<string> {
   const folder = temporaryFolder(t)
-  const { ledger } = await open(folder)
+  const { ledger } = await open(folder, { delays: onlyBinding })
   await setManifest(ledger)
   await act(ledger)
-  await untilBound(ledger)
+  await untilBound(folder, ledger.entries(0, 1000).length)
   const copy = temporaryFolder(t)
   copyFolder(folder, copy)
   await ledger.close()
   return copy
-}
-
-/** Until the sealed key is durably bound to the newest entry, which takes some 20 ms after the last commit. */
-async function untilBound(ledger: Ledger): Promise<void> {
-  void ledger
-  await delay(150)
 }
 
 /** A seal directory after a start, `act` and an orderly end. */
@@ -97,6 +93,17 @@ async function assertRefused(folder: string, reason: RegExp): Promise<void> {
   assert.deepEqual(filesIn(folder), before)
 }
 
+/**
+ * Takes the digest of `ledger.db` out of the sealed key, so that what lies beneath has to find what was altered: with
+ * long files, and after some crashes, it is all there is.
+ */
+async function forgetDigest(folder: string): Promise<string> {
+  const { anchor, epoch, head } = await readAnchor(folder)
+  const sector = encodeAnchor(epoch, { ...anchor, base: undefined })
+  writeFileSync(path.join(folder, 'sealed_key'), Buffer.concat([head, sector, sector]))
+  return folder
+}
+
 /** Changes the SQLite file as a host can. */
 function alter(folder: string, sql: string, ...parameters: (Uint8Array | number)[]): void {
   const database = new DatabaseSync(path.join(folder, 'ledger.db'))
@@ -105,38 +112,29 @@ function alter(folder: string, sql: string, ...parameters: (Uint8Array | number)
   database.close()
 }
 
-/** Every how manieth byte is flipped; all of them take a minute (set TAW_EVERY_BYTE=1). */
-const stride = process.env['TAW_EVERY_BYTE'] === '1' ? 1 : 23
+/** Every how manieth byte is flipped; all of them take some minutes (set TAW_EVERY_BYTE=1). */
+const stride = process.env['TAW_EVERY_BYTE'] === '1' ? 1 : 97
 
 for (const [what, make] of Object.entries({ killed: killedDirectory, closed: closedDirectory })) {
-  test(`a byte altered in the files of a ${what} ledger is refused, or has no meaning`, async (t) => {
+  test(`a byte altered anywhere in the files of a ${what} ledger is refused`, async (t) => {
     const folder = await make(t, someWork)
     const expected = await examine(folder)
     assert.ok('state' in expected)
-    const counts: Record<string, { refused: number; meaningless: number }> = {}
     for (const name of ['ledger.db', 'ledger.db-wal', 'sealed_key']) {
       const file = path.join(folder, name)
       if (!existsSync(file)) continue
       const bytes = readFileSync(file)
-      const count = (counts[name] = { refused: 0, meaningless: 0 })
-      const step = name === 'sealed_key' ? 1 : stride
-      for (let offset = 0; offset < bytes.length; offset += step) {
+      let count = 0
+      for (let offset = 0; offset < bytes.length; offset += name === 'sealed_key' ? Math.ceil(stride / 9) : stride) {
         const flipped = Buffer.from(bytes)
         flipped[offset] = (flipped[offset] ?? 0) ^ (1 << (offset * 5) % 8)
         writeFileSync(file, flipped)
-        const found = await examine(folder)
-        if ('refused' in found) count.refused++
-        else {
-          count.meaningless++
-          assert.equal(found.state, expected.state, `${name}, byte ${offset}`)
-        }
+        assert.ok('refused' in (await examine(folder)), `${name}, byte ${offset}`)
+        count++
       }
       writeFileSync(file, bytes)
+      t.diagnostic(`${count} of ${bytes.length} bytes of ${name}`)
     }
-    assert.equal(counts['sealed_key']?.meaningless, 0)
-    assert.ok((counts['ledger.db']?.refused ?? 0) > 20, JSON.stringify(counts))
-    if (what === 'killed') assert.ok((counts['ledger.db-wal']?.refused ?? 0) > 20, JSON.stringify(counts))
-    t.diagnostic(JSON.stringify(counts))
     assert.deepEqual(await examine(folder), expected)
   })
 
@@ -162,15 +160,15 @@ test('a start in state 1 leaves a damaged write-ahead log as it is', async (t) =
   const folder = await killedDirectory(t, someWork)
   const file = path.join(folder, 'ledger.db-wal')
   const log = readFileSync(file)
-  log[log.length - 100] = (log[log.length - 100] ?? 0) ^ 0x10
+  log[100] = (log[100] ?? 0) ^ 0x10
   writeFileSync(file, log)
-  await assertRefused(folder, /the ledger was cut, or is older than the sealed key/)
+  await assertRefused(folder, /the ledger was cut/)
   rmSync(file)
-  await assertRefused(folder, /the ledger was cut, or is older than the sealed key/)
+  await assertRefused(folder, /has seen entry 4, but the ledger ends at entry 1: the ledger was cut/)
 })
 
 test('entries that are removed, swapped, changed or added are refused', async (t) => {
-  const folder = await closedDirectory(t, someWork)
+  const folder = await forgetDigest(await closedDirectory(t, someWork))
   const attacks: [string, RegExp][] = [
     ['DELETE FROM entries WHERE sequence = 4', /entry 4 is missing: the ledger was cut/],
     ['DELETE FROM entries WHERE sequence = 2', /entry 2 is missing/],
@@ -187,7 +185,8 @@ test('entries that are removed, swapped, changed or added are refused', async (t
       'INSERT INTO entries SELECT 5, epoch, public, sealed_digest, hash, mac FROM entries WHERE sequence = 4',
       /ends at entry 4, but there is an entry 5/,
     ],
-    ['UPDATE head SET sequence = 3', /end of the ledger has a wrong MAC/],
+    ['UPDATE head SET sequence = 3', /before its snapshot/],
+    ['UPDATE head SET sequence = 5', /end of the ledger has a wrong MAC/],
     ['UPDATE head SET confirmed = 0', /end of the ledger has a wrong MAC/],
     ['DELETE FROM head', /where the ledger ends is missing/],
     ['DELETE FROM snapshot', /snapshot is missing/],
@@ -208,7 +207,7 @@ test('entries that are removed, swapped, changed or added are refused', async (t
 })
 
 test('sealed parts that are removed, swapped or changed are refused', async (t) => {
-  const folder = await killedDirectory(t, someWork)
+  const folder = await forgetDigest(await killedDirectory(t, someWork))
   const attacks: [string, RegExp][] = [
     ['DELETE FROM sealed WHERE sequence = 3', /entry 3 has no sealed part, though no snapshot covers it/],
     ['UPDATE sealed SET bytes = zeroblob(length(bytes)) WHERE sequence = 3', /sealed part of entry 3 does not have the/],
@@ -228,13 +227,13 @@ test('sealed parts that are removed, swapped or changed are refused', async (t) 
 test('an older ledger next to a newer sealed key is refused, and the other way round', async (t) => {
   const folder = temporaryFolder(t)
   const [older, newer, mixed] = [temporaryFolder(t), temporaryFolder(t), temporaryFolder(t)]
-  const { ledger } = await open(folder)
+  const { ledger } = await open(folder, { delays: onlyBinding })
   await setManifest(ledger)
   await activate(ledger)
-  await untilBound(ledger)
+  await untilBound(folder, 2)
   copyFolder(folder, older)
   await activate(ledger)
-  await untilBound(ledger)
+  await untilBound(folder, 3)
   copyFolder(folder, newer)
   await ledger.close()
 
@@ -254,10 +253,12 @@ test('a sealed key of a former epoch is refused next to the new one, and a new o
   const [older, mixed] = [temporaryFolder(t), temporaryFolder(t)]
   const { ledger } = await open(folder)
   await setManifest(ledger)
-  await untilBound(ledger)
+  await untilBound(folder, 1)
   copyFolder(folder, older)
+  await forgetDigest(older)
   await updateManifest(ledger)
   await ledger.close()
+  await forgetDigest(folder)
 
   copyFolder(folder, mixed)
   copyFileSync(path.join(older, 'sealed_key'), path.join(mixed, 'sealed_key'))
@@ -268,7 +269,9 @@ test('a sealed key of a former epoch is refused next to the new one, and a new o
 })
 
 test('parts of two ledgers do not mix', async (t) => {
-  const [one, other, mixed] = [await closedDirectory(t, someWork), await closedDirectory(t, someWork), temporaryFolder(t)]
+  const one = await forgetDigest(await closedDirectory(t, someWork))
+  const other = await forgetDigest(await closedDirectory(t, someWork))
+  const mixed = temporaryFolder(t)
   copyFolder(one, mixed)
   copyFileSync(path.join(other, 'sealed_key'), path.join(mixed, 'sealed_key'))
   await assertRefused(mixed, /belongs to another ledger/)
@@ -288,11 +291,11 @@ test('an older snapshot with the entries that followed is refused once their sea
   const older = temporaryFolder(t)
   const first = await open(folder)
   await setManifest(first.ledger)
-  await untilBound(first.ledger)
   copyFolder(folder, older)
   await someWork(first.ledger)
   // The end writes a snapshot, since a secret was written.
   await first.ledger.close()
+  await forgetDigest(folder)
   alter(
     folder,
     `ATTACH '${path.join(older, 'ledger.db')}' AS older; DELETE FROM snapshot; ` +
@@ -313,7 +316,7 @@ function asForger(folder: string, forge: (backend: LedgerBackend, epoch: Epoch) 
 }
 
 test('an entry that was forged with the data encryption key alone is refused', async (t) => {
-  const folder = await closedDirectory(t, activateOnce)
+  const folder = await forgetDigest(await closedDirectory(t, activateOnce))
   asForger(folder, (backend, epoch) => {
     const point = backend.head()
     assert.ok(point)
@@ -332,15 +335,15 @@ test('a whole ledger that was forged with the data encryption key alone is refus
   await ledger.close()
   const forged = path.join(mkdtempSync(path.join(temporaryFolder(t), 'forged-')), 'ledger.db')
   writeFileSync(forged, '')
-  asForger(folder, (genuine, epoch) => {
+  asForger(folder, (_genuine, epoch) => {
     const point = chainStart(epoch.ledgerId)
     const { audit } = activation(state)
     const first = sealEntry(epoch, point, { time: new Date(), audit, changes: new Uint8Array() })
     const backend = new SqliteBackend(forged, 'create')
-    void genuine
     void backend.append(0, epochBatch(epoch, first, state, 1))
     void backend.close()
   })
+  await forgetDigest(folder)
   copyFileSync(forged, path.join(folder, 'ledger.db'))
   await assertRefused(folder, /wrong MAC: this Coordinator did not write it/)
 })
@@ -385,8 +388,6 @@ test('what the host changes while the Coordinator runs is not served as an audit
   await someWork(ledger)
   assert.equal(ledger.entries(0, 10).length, 4)
   tampered.after = 2
-  const before = contentsOf
-  void before
   assert.throws(() => ledger.entries(0, 10), { code: 'storage_unavailable', message: /hash of entry 3/ })
   assert.throws(() => ledger.entries(2, 1), { code: 'storage_unavailable' })
   assert.equal(ledger.entries(0, 2).length, 2)

@@ -4,6 +4,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { loadManifest } from '../manifest/index.ts'
 import type { SealMode } from '../manifest/model.ts'
 import { manifestWith } from '../manifest/test-manifests.ts'
@@ -12,6 +13,9 @@ import { simulationSealing } from '../sealing/providers/simulation.ts'
 import { SecretBytes } from '../secrets/secret-bytes.ts'
 import { encodeChanges, stateToChanges } from '../state/codec.ts'
 import { initialState, type State, type StateChange } from '../state/state.ts'
+import { type Anchor, readAnchors } from './anchor.ts'
+import { Epoch } from './epoch.ts'
+import { openKeyFile, parseKeyFile } from './key-file.ts'
 import type { Decision, Ledger } from './ledger.ts'
 import { type LedgerOptions, openLedger, type OpenedLedger } from './open.ts'
 
@@ -135,6 +139,25 @@ export function updateManifest(ledger: Ledger, sealMode: SealMode = 'ProductKey'
       rekey: { sealMode, dek: key ?? new SecretBytes(randomBytes(32)), recovery },
     }
   })
+}
+
+/** No maintenance but binding the sealed key, so that the write-ahead log stays. */
+export const onlyBinding = { bind: 0, idle: 1e9, compaction: 1e9 }
+
+/** What a host can't do: the newest anchor of the sealed key in a folder, and the epoch that vouches for it. */
+export async function readAnchor(folder: string): Promise<{ anchor: Anchor; epoch: Epoch; head: Buffer }> {
+  const bytes = readFileSync(path.join(folder, 'sealed_key'))
+  const layout = parseKeyFile(bytes)
+  const { ledgerId, keys } = await openKeyFile(simulationSealing, layout)
+  const [[number, found] = assert.fail('no key')] = keys
+  const epoch = new Epoch({ number, ledgerId, sealMode: 'ProductKey', recovery: Buffer.alloc(0), keys: found })
+  const { newest } = readAnchors(epoch, bytes.subarray(layout.anchorsAt))
+  return { anchor: newest, epoch, head: bytes.subarray(0, layout.anchorsAt) }
+}
+
+/** Until the sealed key is durably bound to the newest entry, and the ledger knows it. */
+export async function untilBound(folder: string, sequence: number): Promise<void> {
+  while ((await readAnchor(folder)).anchor.confirmed < sequence) await setImmediate()
 }
 
 /** Everything that a client could see of a ledger, to compare. */

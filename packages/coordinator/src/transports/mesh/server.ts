@@ -1,5 +1,10 @@
-import http2, { type Http2SecureServer, type ServerHttp2Stream, type IncomingHttpHeaders } from 'node:http2'
-import type { TLSSocket } from 'node:tls'
+import http2, {
+  type Http2SecureServer,
+  type Http2Session,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2'
+import { TLSSocket } from 'node:tls'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { type ActivationReq, ActivationReqSchema, ActivationRespSchema } from '@taw/protocol'
 import { limits } from '../../limits.ts'
@@ -25,11 +30,12 @@ export function createMeshServer(identity: ServerIdentity, ports: MeshPorts): Ht
     settings: { maxConcurrentStreams: limits.concurrentStreams, maxHeaderListSize: limits.headerBytes },
   })
   server.maxConnections = limits.connections
-  server.on('secureConnection', (socket: TLSSocket) => {
-    // The handshake asks for a certificate; whoever sends none has no business here.
-    if (peerCertificate(socket) === undefined) socket.destroy()
-  })
+  const certificates = new WeakMap<Http2Session, Uint8Array>()
   server.on('session', (session) => {
+    // The handshake asks for a certificate; whoever sends none has no business here.
+    const certificate = session.socket instanceof TLSSocket ? peerCertificate(session.socket) : undefined
+    if (certificate === undefined) session.destroy()
+    else certificates.set(session, certificate)
     session.setTimeout(limits.idleTimeoutMs, () => {
       session.close()
     })
@@ -41,7 +47,8 @@ export function createMeshServer(identity: ServerIdentity, ports: MeshPorts): Ht
     stream.on('error', (error) => {
       ports.log.debug({ error: error.message }, 'a call to the mesh API broke')
     })
-    void answer(stream, headers, ports)
+    const certificate = stream.session === undefined ? undefined : certificates.get(stream.session)
+    void answer(stream, headers, certificate, ports)
   })
   return server
 }
@@ -51,14 +58,16 @@ const activatePath = '/rpc.Marble/Activate'
 async function answer(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
+  tlsCertificate: Uint8Array | undefined,
   ports: MeshPorts,
 ): Promise<void> {
   try {
+    if (tlsCertificate === undefined) throw new GrpcError(grpcStatus.UNAVAILABLE, 'the connection is closed')
     checkCall(headers)
     const body = await readMessage(stream, limits.meshMessageBytes)
     const request = decode(body)
     const parameters = await ports.activate({
-      tlsCertificate: callerCertificate(stream),
+      tlsCertificate,
       evidence: request.Quote,
       csr: request.CSR,
       marbleType: request.MarbleType,
@@ -108,14 +117,6 @@ function encode(parameters: Parameters): Uint8Array {
       },
     }),
   )
-}
-
-function callerCertificate(stream: ServerHttp2Stream): Uint8Array {
-  const certificate = peerCertificate(stream.session?.socket as TLSSocket)
-  if (certificate === undefined) {
-    throw new GrpcError(grpcStatus.UNAVAILABLE, 'the connection closed before its certificate was read')
-  }
-  return certificate
 }
 
 function statusOf(error: unknown, log: Logger): { status: GrpcError['status']; message: string } {

@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict'
+import { existsSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { SecretBytes } from '../secrets/secret-bytes.ts'
+import type { Ledger } from './ledger.ts'
+import type { OpenedLedger } from './open.ts'
+import { Crash, type Fault, FaultyStorage } from './test-faults.ts'
+import {
+  activate,
+  copyFolder,
+  dek,
+  open,
+  setManifest,
+  temporaryFolder,
+  updateManifest,
+  writeSecret,
+} from './test-ledger.ts'
+
+/** No maintenance but at the end, so that each run has the same effects in the same order. */
+const delays = { bind: 1e9, idle: 1e9, compaction: 1e9 }
+
+/** What a client can tell of a state. */
+const describe = (ledger: Ledger): string =>
+  JSON.stringify({
+    isSet: ledger.state.manifest !== undefined,
+    activations: ledger.state.activations.get('web') ?? 0,
+    secrets: [...ledger.state.secrets.keys()],
+    isRotated: ledger.state.previousRootSecret !== undefined,
+    entries: ledger.entries(0, 100).map(({ audit }) => audit.action),
+  })
+
+interface Scenario {
+  /** What is on the disk before; undefined: nothing. */
+  readonly prepare?: (folder: string) => Promise<void>
+  readonly steps: readonly ((opened: OpenedLedger) => Promise<unknown>)[]
+  /** Whether a start may find the prepared state instead, in state 1. */
+  readonly startsInRecovery?: boolean
+}
+
+const rekeyed = new SecretBytes(Buffer.alloc(32, 2))
+
+const recover = ({ sealed }: OpenedLedger): Promise<unknown> => {
+  assert.ok(sealed)
+  return sealed.recover(new SecretBytes(Buffer.from(dek.reveal())), (state) => ({
+    changes: [],
+    audit: { action: 'manifest-set', actor: { kind: 'anonymous' }, fingerprint: state.manifest?.fingerprint ?? '' },
+    result: undefined,
+  }))
+}
+
+/** A ledger of three entries whose sealed key is gone. */
+async function sealedLedger(folder: string): Promise<void> {
+  const { ledger } = await open(folder)
+  await setManifest(ledger)
+  await activate(ledger)
+  await activate(ledger)
+  await ledger.close()
+  rmSync(path.join(folder, 'sealed_key'))
+}
+
+const scenarios: Record<string, Scenario> = {
+  'setting the manifest, working, ending': {
+    steps: [
+      ({ ledger }) => setManifest(ledger),
+      ({ ledger }) => activate(ledger),
+      ({ ledger }) => writeSecret(ledger, 'token', Buffer.from('s3cret')),
+      ({ ledger }) => activate(ledger),
+      ({ ledger }) => ledger.close(),
+    ],
+  },
+  'an update with another key': {
+    steps: [
+      ({ ledger }) => setManifest(ledger),
+      ({ ledger }) => activate(ledger),
+      ({ ledger }) => updateManifest(ledger, 'UniqueKey', new SecretBytes(Buffer.from(rekeyed.reveal()))),
+      ({ ledger }) => activate(ledger),
+      ({ ledger }) => ledger.close(),
+    ],
+  },
+  'setting a manifest over sealed state': {
+    prepare: sealedLedger,
+    startsInRecovery: true,
+    steps: [({ ledger }) => setManifest(ledger), ({ ledger }) => activate(ledger), ({ ledger }) => ledger.close()],
+  },
+  recovery: {
+    prepare: sealedLedger,
+    startsInRecovery: true,
+    steps: [recover, ({ ledger }) => activate(ledger), ({ ledger }) => ledger.close()],
+  },
+  'from Disabled to the disk': {
+    steps: [
+      ({ ledger }) => setManifest(ledger, 'Disabled'),
+      ({ ledger }) => activate(ledger),
+      ({ ledger }) => updateManifest(ledger, 'ProductKey', new SecretBytes(Buffer.from(rekeyed.reveal()))),
+      ({ ledger }) => activate(ledger),
+      ({ ledger }) => ledger.close(),
+    ],
+  },
+}
+
+interface Run {
+  /** {@link describe} of what was durable when each step had been answered; the first one: before all. */
+  readonly durable: string[]
+  /** Steps that were answered. */
+  readonly answered: number
+  readonly storage: FaultyStorage
+  readonly folder: string
+  /** The disk at the moment of the crash. */
+  readonly crashed: string
+}
+
+async function run(t: TestContext, scenario: Scenario, fault: Fault | undefined): Promise<Run> {
+  const base = temporaryFolder(t)
+  const [folder, crashed] = [path.join(base, 'seal'), path.join(base, 'crashed')]
+  await scenario.prepare?.(folder)
+  const storage = new FaultyStorage(fault, () => {
+    copyFolder(folder, crashed)
+  })
+  const durable: string[] = []
+  let answered = 0
+  try {
+    const opened = await open(folder, { files: storage.files, wrapBackend: storage.wrapBackend, delays })
+    durable.push(describe(opened.ledger))
+    try {
+      for (const step of scenario.steps) {
+        await step(opened)
+        if (storage.isDead) break
+        answered++
+        durable.push(durableState(folder, opened.ledger, durable))
+      }
+    } finally {
+      await opened.ledger.close().catch(() => undefined)
+    }
+  } catch (error) {
+    assert.ok(error instanceof Crash, String(error instanceof Error ? error.stack : error))
+  }
+  return { durable, answered, storage, folder, crashed }
+}
+
+/** With seal mode Disabled that is what was there before; when the ledger has closed, the one before. */
+function durableState(folder: string, ledger: Ledger, former: readonly string[]): string {
+  if (!existsSync(path.join(folder, 'ledger.db'))) return former[0] ?? ''
+  try {
+    return describe(ledger)
+  } catch {
+    return former.at(-1) ?? ''
+  }
+}
+
+for (const [name, scenario] of Object.entries(scenarios)) {
+  test(`a crash at any effect leaves the old state or the new one: ${name}`, async (t) => {
+    const reference = await run(t, scenario, undefined)
+    assert.equal(reference.answered, scenario.steps.length)
+    const { effects, count } = reference.storage
+    t.diagnostic(`${count} effects: ${effects.join(', ')}`)
+    for (let at = 1; at <= count; at++) {
+      for (const kind of ['crash-before', 'crash-after'] as const) {
+        const { answered, storage, crashed } = await run(t, scenario, { at, kind })
+        const where = `${kind} effect ${at} (${effects[at - 1] ?? ''}), ${answered} answered`
+        assert.ok(storage.isDead, where)
+        await assertWhole(scenario, crashed, reference.durable.slice(answered, answered + 2), where)
+      }
+    }
+  })
+}
+
+/** @param allowed the state that was answered last, and the one that was on its way */
+async function assertWhole(
+  scenario: Scenario,
+  folder: string,
+  allowed: readonly string[],
+  where: string,
+): Promise<void> {
+  const { ledger } = await open(folder)
+  const found = describe(ledger)
+  assert.ok(allowed.includes(found), `${where}: found ${found} ${ledger.recoveryReason ?? ''}`)
+  if (scenario.startsInRecovery !== true) assert.equal(ledger.recoveryReason, undefined, where)
+  if (ledger.state.manifest === undefined) {
+    await (ledger.recoveryReason === undefined ? setManifest(ledger) : recoverOld(folder, ledger, where))
+  } else {
+    await activate(ledger)
+  }
+  const before = describe(ledger)
+  await ledger.close()
+  if (before === found) return
+  const again = await open(folder)
+  assert.equal(describe(again.ledger), before, where)
+  await again.ledger.close()
+}
+
+/** What was sealed before is still there, and recovery still opens it. */
+async function recoverOld(folder: string, ledger: Ledger, where: string): Promise<void> {
+  await ledger.close()
+  const again = await open(folder)
+  await recover(again)
+  assert.equal(again.ledger.state.activations.get('web'), 2, where)
+  await again.ledger.close()
+}

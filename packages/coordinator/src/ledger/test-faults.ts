@@ -1,0 +1,131 @@
+import type { LedgerBackend } from './backend.ts'
+import { StorageUnavailable } from './backend.ts'
+import { type InPlaceFile, type LedgerFiles, nodeFiles } from './files.ts'
+
+/** Where a {@link FaultyStorage} fails. */
+export interface Fault {
+  /** Which effect, from 1. */
+  readonly at: number
+  /**
+   * `crash-before` and `crash-after`: the process is dead from then on, and nothing it does has any effect. `fail`:
+   * this effect and the `failures - 1` after it fail without happening, then all is well again.
+   */
+  readonly kind: 'crash-before' | 'crash-after' | 'fail'
+  readonly failures?: number
+}
+
+/** What a dead process throws, so that it gets no further. */
+export class Crash extends Error {
+  override readonly name = 'Crash'
+}
+
+/** Files and backends that count all that they do to the disk, and fail at one of these effects. */
+export class FaultyStorage {
+  /** Effects so far. */
+  count = 0
+  /** Names of the effects, for messages. */
+  readonly effects: string[] = []
+  readonly #fault: Fault | undefined
+  readonly #onCrash: () => void
+  #isDead = false
+
+  constructor(fault: Fault | undefined, onCrash: () => void = () => undefined) {
+    this.#fault = fault
+    this.#onCrash = onCrash
+  }
+
+  get isDead(): boolean {
+    return this.#isDead
+  }
+
+  readonly files: LedgerFiles = {
+    exists: nodeFiles.exists,
+    list: nodeFiles.list,
+    read: nodeFiles.read,
+    makeFolder: (folder) => {
+      this.#effect('make folder', () => {
+        nodeFiles.makeFolder(folder)
+      })
+    },
+    writeNew: (file, contents) => {
+      this.#effect('write', () => {
+        nodeFiles.writeNew(file, contents)
+      })
+    },
+    rename: (from, to) => {
+      this.#effect('rename', () => {
+        nodeFiles.rename(from, to)
+      })
+    },
+    remove: (path) => {
+      this.#effect('remove', () => {
+        nodeFiles.remove(path)
+      })
+    },
+    syncFolder: (folder) => {
+      this.#effect('sync', () => {
+        nodeFiles.syncFolder(folder)
+      })
+    },
+    openInPlace: (file) => this.#inPlace(nodeFiles.openInPlace(file)),
+  }
+
+  /** For {@link import('./open.ts').LedgerOptions.wrapBackend}. */
+  readonly wrapBackend = (backend: LedgerBackend): LedgerBackend => ({
+    head: () => backend.head(),
+    snapshot: () => backend.snapshot(),
+    entries: (after, limit) => backend.entries(after, limit),
+    append: (expected, batch) => this.#later('append', () => backend.append(expected, batch)),
+    dropSealedParts: (upTo, limit) => this.#later('drop', () => backend.dropSealedParts(upTo, limit)),
+    settle: () => this.#later('settle', () => backend.settle()),
+    // A dead process can't tidy up, but this one goes on to test others.
+    close: () => backend.close(),
+  })
+
+  #inPlace(file: InPlaceFile): InPlaceFile {
+    return {
+      write: (contents, offset) => {
+        this.#effect('write in place', () => {
+          file.write(contents, offset)
+        })
+      },
+      flush: () => this.#later('flush', () => file.flush()),
+      close: () => {
+        file.close()
+      },
+    }
+  }
+
+  #effect(name: string, act: () => void): void {
+    this.#begin(name)
+    act()
+    this.#end()
+  }
+
+  async #later<T>(name: string, act: () => Promise<T>): Promise<T> {
+    this.#begin(name)
+    const result = await act()
+    this.#end()
+    return result
+  }
+
+  #begin(name: string): void {
+    if (this.#isDead) throw new Crash(name)
+    this.count++
+    this.effects.push(name)
+    if (this.#fault === undefined || this.count < this.#fault.at) return
+    const { at, kind, failures = 1 } = this.#fault
+    if (kind === 'fail' && this.count < at + failures) throw new StorageUnavailable(`${name}: no space left on device`)
+    if (kind === 'crash-before' && this.count === at) this.#die(name)
+  }
+
+  #end(): void {
+    if (this.#fault?.kind === 'crash-after' && this.count === this.#fault.at) this.#die('after')
+  }
+
+  #die(name: string): never {
+    this.#isDead = true
+    this.#onCrash()
+    throw new Crash(name)
+  }
+}
