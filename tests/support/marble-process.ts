@@ -27,11 +27,15 @@ const runner = path.join(import.meta.dirname, 'run-marble.ts')
 /** Runs a marble as its own process, as a user would. */
 export function runMarbleProcess(call: MarbleCall): Promise<MarbleResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', runner, ...call.command], {
-      cwd: call.workingFolder,
-      env: call.environment,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', runner, ...call.command],
+      {
+        cwd: call.workingFolder,
+        env: call.environment,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))

@@ -44,6 +44,7 @@ export function systemCodeOf(error: unknown): string | undefined {
 
 /** One line that says what happened, from anything that was thrown. */
 export function reasonOf(error: unknown): string {
+  if (error instanceof MarbleError) return error.message
   const text = error instanceof Error ? error.message : String(error)
   const code = systemCodeOf(error)
   if (text === '') return code ?? 'unknown error'

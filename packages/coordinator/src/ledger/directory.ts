@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import path from 'node:path'
 import { StorageUnavailable } from './backend.ts'
@@ -33,7 +33,7 @@ export class SealDirectoryUnusable extends Error {
  */
 export function checkSealDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeFolder(directory)
     if (!statSync(directory).isDirectory()) throw new Error('it is not a folder')
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
@@ -41,6 +41,22 @@ export function checkSealDirectory(directory: string): void {
     throw new SealDirectoryUnusable(
       `the seal directory "${directory}" can't be used: ${reason}; it must be a folder that this process may write`,
     )
+  }
+}
+
+/**
+ * Makes a folder and those that it lies in. Not by Node's own `recursive`, which never ends where the system says that
+ * a parent is missing though it is there, as below `/proc` (Node 24.21).
+ */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT' || existsSync(path.dirname(folder))) throw error
+    makeFolder(path.dirname(folder))
+    mkdirSync(folder, { mode: 0o700 })
   }
 }
 

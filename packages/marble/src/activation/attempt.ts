@@ -169,5 +169,6 @@ function failureOfCall(error: unknown): AttemptFailure {
   )
 }
 
-/** The code as gRPC writes it: `PermissionDenied` is PERMISSION_DENIED. */
-const grpcName = (code: Code): string => Code[code].replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase()
+/** The code as gRPC writes it: `PermissionDenied` is PERMISSION_DENIED, and `Canceled` has two L. */
+const grpcName = (code: Code): string =>
+  code === Code.Canceled ? 'CANCELLED' : Code[code].replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase()

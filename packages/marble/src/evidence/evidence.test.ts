@@ -104,22 +104,27 @@ void test('tsm: on TDX the report alone, over all 64 bytes, and the request is r
   assert.equal(kernel.folders.size, 0)
 })
 
-void test('tsm: on SEV-SNP the certificate table follows the report, where the host gives one', async () => {
+void test('tsm: on SEV-SNP the certificate table goes along, where the host gives one', async () => {
+  const withTable = '{"provider":"sev_guest","outblob":"cmVwb3J0","auxblob":"dGFibGU="}'
   for (const [auxblob, expected] of [
-    ['+table', 'report+table'],
+    ['table', withTable],
     ['', 'report'],
     [systemError('ENXIO'), 'report'],
+    [systemError('ENOENT'), 'report'],
   ] as const) {
     const kernel = new FakeKernel({ outblob: 'report', auxblob, provider: 'sev_guest\n' })
     assert.equal(Buffer.from(await tsmEvidence('/reports', kernel).quote(reportData)).toString(), expected)
   }
+  const tdx = new FakeKernel({ outblob: 'report', auxblob: 'table', provider: 'tdx_guest\n' })
+  assert.equal(Buffer.from(await tsmEvidence('/reports', tdx).quote(reportData)).toString(), 'report')
 })
 
 void test('tsm: what the kernel refuses is an error, and the request is removed', async () => {
   for (const attributes of [
-    { outblob: systemError('EIO') },
-    { outblob: 'report', auxblob: systemError('EIO') },
-    { outblob: '' },
+    { outblob: systemError('EIO'), provider: 'sev_guest' },
+    { outblob: 'report', auxblob: systemError('EIO'), provider: 'sev_guest' },
+    { outblob: '', provider: 'sev_guest' },
+    { outblob: 'report', provider: systemError('EIO') },
   ]) {
     const kernel = new FakeKernel(attributes)
     await assert.rejects(tsmEvidence('/reports', kernel).quote(reportData), unavailable(/EIO|empty/))
@@ -128,7 +133,7 @@ void test('tsm: what the kernel refuses is an error, and the request is removed'
 })
 
 void test('tsm: a report over what another process wrote meanwhile is refused', async () => {
-  const kernel = new FakeKernel({ outblob: 'report' })
+  const kernel = new FakeKernel({ outblob: 'report', provider: 'tdx_guest' })
   const intruder: ReportRequests = {
     make: kernel.make,
     read: kernel.read,

@@ -32,7 +32,8 @@ const configfs: ReportRequests = {
 /**
  * Reports of Linux confidential VMs (TDX, SEV-SNP): a folder, 64 bytes into `inblob`, the report out of `outblob`.
  *
- * On SEV-SNP the host may add its certificate table in `auxblob`; it follows the report (1184 bytes) directly.
+ * On SEV-SNP the host may add its certificate table in `auxblob`. Both then go as a JSON object with the kernel's
+ * names (`provider`, `outblob`, `auxblob`; base64), a form that verifiers know; otherwise the report goes as it is.
  *
  * @param root where the kernel's report interface is
  * @param requests replaced where `root` is no configfs
@@ -77,13 +78,18 @@ async function readReport(
   const before = await generation()
   await requests.write(path.join(folder, 'inblob'), reportData)
   const report = await read('outblob')
-  const certificates = await optional(read('auxblob'))
+  const provider = textOf(await read('provider'))
+  const table = provider === 'sev_guest' ? await optional(read('auxblob')) : new Uint8Array()
   // Each write to the folder raises `generation` by one: more than ours means that the report is over other data.
   const writes = (await generation()) - before
   if (writes !== 1n) throw new Error(`another process wrote to the request: its generation rose by ${writes}`)
   if (report.length === 0) throw new Error('the report is empty')
-  return Buffer.concat([report, certificates])
+  if (table.length === 0) return report
+  return Buffer.from(JSON.stringify({ provider, outblob: base64(report), auxblob: base64(table) }))
 }
+
+const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString().trim()
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
 
 /** `auxblob` exists only where a provider has one (SEV-SNP), and reading it without data is ENOENT or ENXIO. */
 async function optional(reading: Promise<Uint8Array>): Promise<Uint8Array> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
+import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 
 import fc from 'fast-check'
@@ -82,13 +83,20 @@ void test('only the named types are admitted', () => {
 })
 
 void test('a connection that was not verified tells nothing', () => {
-  const peer = { getPeerCertificate: () => parse(own).toLegacyObject() }
-  assert.equal(peerMarble({ ...peer, authorized: true }, credentials)?.marbleType, 'front end')
-  for (const socket of [
-    { ...peer, authorized: false },
+  const socket = (more: object): PassThrough => Object.assign(new PassThrough(), more)
+  const getPeerCertificate = (): object => ({ raw: Buffer.from(own.der) })
+  assert.equal(
+    peerMarble(socket({ authorized: true, getPeerCertificate }), credentials)?.marbleType,
+    'front end',
+  )
+  for (const more of [
+    { authorized: false, getPeerCertificate },
+    { authorized: 'yes', getPeerCertificate },
+    { getPeerCertificate },
     { authorized: true, getPeerCertificate: () => ({}) },
+    {},
   ]) {
-    assert.throws(() => peerMarble(socket, credentials), /no verified certificate/)
+    assert.throws(() => peerMarble(socket(more), credentials), /no verified certificate/)
   }
 })
 

@@ -16,11 +16,8 @@ export interface PeerMarble {
   readonly uuid: string
 }
 
-/** What is needed of a connection: a TLS socket, or what `node:http2` gives in its place. */
-export interface PeerSocket {
-  readonly authorized: boolean
-  readonly getPeerCertificate: (detailed: false) => { readonly raw?: unknown }
-}
+/** A TLS socket, also where it is only known as a stream (`request.socket`), or what `node:http2` gives in its place. */
+export type PeerSocket = TLSSocket | Duplex
 
 /** The extension that holds the marble type's raw bytes (spec of the marble certificate). */
 const marbleTypeOid = objectIdentifier('1.3.9903.2.1')
@@ -36,7 +33,7 @@ const commonNameOid = objectIdentifier('2.5.4.3')
 export function peerMarble(socket: PeerSocket, credentials: MarbleCredentials): PeerMarble | undefined {
   // Not getPeerX509Certificate: on a client it takes the certificate away, and the next call has none
   // (https://github.com/nodejs/node/issues/65579).
-  const raw = socket.authorized ? socket.getPeerCertificate(false).raw : undefined
+  const raw: unknown = isVerified(socket) ? socket.getPeerCertificate(false).raw : undefined
   if (raw instanceof Uint8Array) return marbleOf(new X509Certificate(raw), credentials)
   throw new MarbleError(
     'peer_unauthorized',
@@ -44,6 +41,11 @@ export function peerMarble(socket: PeerSocket, credentials: MarbleCredentials): 
       'the handshake and before the end, and on a client do not resume sessions (Node.js keeps no certificate for them)',
   )
 }
+
+/** Asks for the members one by one: the stand-in that `node:http2` gives answers only to that. */
+const isVerified = (socket: PeerSocket): socket is TLSSocket =>
+  Reflect.get(socket, 'authorized') === true &&
+  typeof Reflect.get(socket, 'getPeerCertificate') === 'function'
 
 /**
  * The marble that a certificate stands for.
