@@ -1,0 +1,320 @@
+import assert from 'node:assert/strict'
+import { createHash, generateKeyPairSync, sign } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { DER_TAG, derElement } from '../../packages/attestation/src/core/der.ts'
+import { fromHex, toBase64, toUtf8 } from '../../packages/attestation/src/core/encoding.ts'
+import { EvidenceInvalid } from '../../packages/attestation/src/core/errors.ts'
+import { parseCertificate } from '../../packages/attestation/src/core/x509.ts'
+import type { Certificate } from '../../packages/attestation/src/core/x509.ts'
+import type { IntelCollateralParts } from '../../packages/attestation/src/intel/read-collateral.ts'
+import {
+  isvLevel,
+  lengthPrefixed,
+  level,
+  quoteHeader,
+  sgxReport,
+  tdReport,
+  u16,
+  u32,
+} from './intel-structures.ts'
+import type { Json, QuoteOptions, TdOptions } from './intel-structures.ts'
+import {
+  authorityExtensions,
+  buildCertificate,
+  buildCrl,
+  derInteger,
+  derOid,
+  keyUsageExtension,
+} from './x509-builder.ts'
+import type { TestExtension } from './x509-builder.ts'
+
+// Acts as Intel and as one of its platforms: a root, PCK and TCB signing certificates, TCB info, QE identity, revocation lists, a
+// quoting enclave. Everything can be made wrong. The CAs sign with P-384, which Intel's don't; the formats are the same.
+
+const SGX_EXTENSION = '1.2.840.113741.1.13.1'
+const ISSUED = new Date('2025-01-01T00:00:00Z')
+const EXPIRES = new Date('2035-01-01T00:00:00Z')
+
+export const FMSPC = '00906ea10000'
+export const QE_MRSIGNER = '8c4f5775d796503e96137f77c68a829a0056ac8ded70140b081b094490c57bff'
+
+export interface PlatformOptions {
+  readonly fmspc?: string
+  readonly pceId?: string
+  readonly components?: readonly number[]
+  readonly pceSvn?: number
+  /** Common name of the certificate that signs TCB info and QE identity. */
+  readonly signerName?: string
+  readonly caName?: string
+  readonly pckName?: string
+  readonly pckExtensions?: readonly TestExtension[]
+  /** Serial numbers on the root's list: 2 is the PCK CA, 4 the TCB signer. */
+  readonly revokedByRoot?: readonly number[]
+  /** Serial numbers on the PCK CA's list: 3 is the PCK certificate. */
+  readonly revokedByCa?: readonly number[]
+}
+
+const newKey = (namedCurve: 'P-256' | 'P-384'): { publicKey: KeyObject; privateKey: KeyObject } =>
+  generateKeyPairSync('ec', { namedCurve })
+
+const rawSignature = (data: Uint8Array, key: KeyObject): Uint8Array =>
+  sign('sha256', data, { key, dsaEncoding: 'ieee-p1363' })
+
+export function pem(...certificates: readonly Uint8Array[]): string {
+  return certificates
+    .map((der) => `-----BEGIN CERTIFICATE-----\n${toBase64(der)}\n-----END CERTIFICATE-----\n`)
+    .join('')
+}
+
+export class IntelPlatform {
+  readonly #rootKey = newKey('P-384')
+  readonly #caKey = newKey('P-384')
+  readonly #pckKey = newKey('P-256')
+  readonly #signerKey = newKey('P-256')
+  readonly #attestationKey = newKey('P-256')
+  readonly #options: PlatformOptions
+  readonly root: Uint8Array
+  readonly ca: Uint8Array
+  readonly pck: Uint8Array
+  readonly signer: Uint8Array
+
+  constructor(options: PlatformOptions = {}) {
+    this.#options = options
+    const caName = options.caName ?? 'Intel SGX PCK Platform CA'
+    const root = 'Intel SGX Root CA'
+    const dates = { notBefore: ISSUED, notAfter: EXPIRES }
+    const issue = (
+      fields: { serial: number; subject: string; publicKey: KeyObject; extensions: readonly TestExtension[] },
+      issuer = root,
+      key = this.#rootKey,
+    ): Uint8Array => buildCertificate({ ...fields, ...dates, issuer }, key.privateKey, 'ecdsa-sha384')
+    this.root = issue({
+      serial: 1,
+      subject: root,
+      publicKey: this.#rootKey.publicKey,
+      extensions: authorityExtensions(1),
+    })
+    this.ca = issue({
+      serial: 2,
+      subject: caName,
+      publicKey: this.#caKey.publicKey,
+      extensions: authorityExtensions(0),
+    })
+    this.pck = issue(
+      {
+        serial: 3,
+        subject: options.pckName ?? 'Intel SGX PCK Certificate',
+        publicKey: this.#pckKey.publicKey,
+        extensions: [this.#sgxExtension(), keyUsageExtension(0xc0), ...(options.pckExtensions ?? [])],
+      },
+      caName,
+      this.#caKey,
+    )
+    this.signer = issue({
+      serial: 4,
+      subject: options.signerName ?? 'Intel SGX TCB Signing',
+      publicKey: this.#signerKey.publicKey,
+      extensions: [keyUsageExtension(0xc0)],
+    })
+  }
+
+  get anchors(): readonly Certificate[] {
+    return [parseCertificate(this.root)]
+  }
+
+  /** In the slots of a provisioning service's answers. */
+  parts(changes: Partial<IntelCollateralParts> = {}, tee: 'SGX' | 'TDX' = 'SGX'): IntelCollateralParts {
+    const signerChain = toUtf8(pem(this.signer, this.root))
+    return {
+      tcbInfo: this.signedTcbInfo(tee === 'SGX' ? this.sgxTcbInfo() : this.tdxTcbInfo()),
+      tcbInfoIssuerChain: signerChain,
+      qeIdentity: this.signedQeIdentity(this.qeIdentity(tee === 'SGX' ? {} : { id: 'TD_QE' })),
+      qeIdentityIssuerChain: signerChain,
+      pckCrl: this.pckCrl(),
+      pckCrlIssuerChain: toUtf8(pem(this.ca, this.root)),
+      rootCaCrl: this.rootCrl(),
+      ...changes,
+    }
+  }
+
+  rootCrl(dates: { thisUpdate?: Date; nextUpdate?: Date } = {}): Uint8Array {
+    return buildCrl(
+      {
+        issuer: 'Intel SGX Root CA',
+        thisUpdate: dates.thisUpdate ?? new Date('2025-06-01T00:00:00Z'),
+        nextUpdate: dates.nextUpdate ?? new Date('2025-07-01T00:00:00Z'),
+        revokedSerials: this.#options.revokedByRoot ?? [77],
+      },
+      this.#rootKey.privateKey,
+      'ecdsa-sha384',
+    )
+  }
+
+  pckCrl(dates: { thisUpdate?: Date; nextUpdate?: Date } = {}, key: 'ca' | 'root' = 'ca'): Uint8Array {
+    return buildCrl(
+      {
+        issuer: this.#options.caName ?? 'Intel SGX PCK Platform CA',
+        thisUpdate: dates.thisUpdate ?? new Date('2025-06-01T00:00:00Z'),
+        nextUpdate: dates.nextUpdate ?? new Date('2025-07-01T00:00:00Z'),
+        revokedSerials: this.#options.revokedByCa ?? [77],
+      },
+      (key === 'ca' ? this.#caKey : this.#rootKey).privateKey,
+      'ecdsa-sha384',
+    )
+  }
+
+  sgxTcbInfo(changes: Record<string, Json> = {}): Record<string, Json> {
+    return {
+      id: 'SGX',
+      version: 3,
+      issueDate: '2025-06-01T00:00:00Z',
+      nextUpdate: '2025-07-01T00:00:00Z',
+      fmspc: FMSPC,
+      pceId: '0000',
+      tcbType: 0,
+      tcbEvaluationDataNumber: 17,
+      tcbLevels: [
+        level([2], 13, 'UpToDate'),
+        level([1], 11, 'OutOfDate', ['INTEL-SA-00002', 'INTEL-SA-00001']),
+      ],
+      ...changes,
+    }
+  }
+
+  tdxTcbInfo(changes: Record<string, Json> = {}): Record<string, Json> {
+    const module = { mrsigner: '00'.repeat(48), attributes: '00'.repeat(8), attributesMask: 'ff'.repeat(8) }
+    return this.sgxTcbInfo({
+      id: 'TDX',
+      tdxModule: module,
+      tdxModuleIdentities: [
+        {
+          ...module,
+          id: 'TDX_01',
+          tcbLevels: [isvLevel(6, 'UpToDate'), isvLevel(4, 'OutOfDate', ['INTEL-SA-00003'])],
+        },
+      ],
+      tcbLevels: [level([2], 13, 'UpToDate', [], [5, 0, 3]), level([1], 11, 'OutOfDate', [], [3, 0, 2])],
+      ...changes,
+    })
+  }
+
+  qeIdentity(changes: Record<string, Json> = {}): Record<string, Json> {
+    return {
+      id: 'QE',
+      version: 2,
+      issueDate: '2025-06-01T00:00:00Z',
+      nextUpdate: '2025-07-01T00:00:00Z',
+      tcbEvaluationDataNumber: 17,
+      miscselect: '00000000',
+      miscselectMask: 'FFFFFFFF',
+      attributes: '11000000000000000000000000000000',
+      attributesMask: 'FBFFFFFFFFFFFFFF0000000000000000',
+      mrsigner: QE_MRSIGNER.toUpperCase(),
+      isvprodid: 1,
+      tcbLevels: [isvLevel(8, 'UpToDate'), isvLevel(6, 'OutOfDate', ['INTEL-SA-00004'])],
+      ...changes,
+    }
+  }
+
+  /** @param key who signs: the TCB signer, or one who has no right to */
+  signedTcbInfo(tcbInfo: Record<string, Json>, key: 'signer' | 'pck' = 'signer'): Uint8Array {
+    return this.#signedDocument('tcbInfo', tcbInfo, key)
+  }
+
+  signedQeIdentity(identity: Record<string, Json>, key: 'signer' | 'pck' = 'signer'): Uint8Array {
+    return this.#signedDocument('enclaveIdentity', identity, key)
+  }
+
+  sgxQuote(options: QuoteOptions = {}): Uint8Array {
+    const header = quoteHeader(3, 0)
+    const body = sgxReport({ reportData: new Uint8Array(64), ...options.report })
+    return this.#quote(Buffer.concat([header, body]), options, (certification) => certification)
+  }
+
+  /** Version 4, or version 5 with a body of TDX 1.5 when `teeTcbSvn2` is there. */
+  tdxQuote(options: QuoteOptions & TdOptions = {}): Uint8Array {
+    const body = tdReport(options)
+    const isExtended = options.teeTcbSvn2 !== undefined
+    const lead = Buffer.alloc(isExtended ? 6 : 0)
+    if (isExtended) {
+      lead.writeUInt16LE(3, 0)
+      lead.writeUInt32LE(body.length, 2)
+    }
+    const signedPart = Buffer.concat([quoteHeader(isExtended ? 5 : 4, 0x81), lead, body])
+    return this.#quote(signedPart, { ...options, qe: { isvProdId: 1, ...options.qe } }, (certification) =>
+      Buffer.concat([u16(6), u32(certification.length), certification]),
+    )
+  }
+
+  #quote(
+    signedPart: Uint8Array,
+    options: QuoteOptions,
+    wrap: (certification: Uint8Array) => Uint8Array,
+  ): Uint8Array {
+    const jwk = this.#attestationKey.publicKey.export({ format: 'jwk' })
+    const attestationKey = Buffer.concat([
+      Buffer.from(jwk.x ?? '', 'base64url'),
+      Buffer.from(jwk.y ?? '', 'base64url'),
+    ])
+    const authData = Buffer.from('quoting enclave authentication..')
+    const binding = createHash('sha256').update(attestationKey).update(authData).digest()
+    const qeReport = sgxReport({
+      mrSigner: QE_MRSIGNER,
+      isvProdId: 1,
+      isvSvn: 8,
+      attributes: '15000000000000000700000000000000',
+      reportData: Buffer.concat([binding, Buffer.alloc(32)]),
+      ...options.qe,
+    })
+    const certification =
+      options.certification === 'ppid'
+        ? Buffer.concat([u16(3), u32(404), Buffer.alloc(404)])
+        : Buffer.concat([u16(5), ...lengthPrefixed(toUtf8(pem(this.pck, this.ca, this.root)))])
+    const qeSignature = rawSignature(qeReport, this.#pckKey.privateKey)
+    const qePart = Buffer.concat([qeReport, qeSignature, u16(authData.length), authData, certification])
+    const signature = rawSignature(signedPart, this.#attestationKey.privateKey)
+    const signatureData = Buffer.concat([signature, attestationKey, wrap(qePart)])
+    return Buffer.concat([signedPart, ...lengthPrefixed(signatureData)])
+  }
+
+  #signedDocument(name: string, document: Record<string, Json>, key: 'signer' | 'pck'): Uint8Array {
+    const text = JSON.stringify(document)
+    const { privateKey } = key === 'signer' ? this.#signerKey : this.#pckKey
+    const signature = Buffer.from(rawSignature(toUtf8(text), privateKey)).toString('hex')
+    return toUtf8(`{"${name}":${text},"signature":"${signature}"}`)
+  }
+
+  #sgxExtension(): TestExtension {
+    const { components = [2], pceSvn = 13, fmspc = FMSPC, pceId = '0000' } = this.#options
+    const field = (suffix: string, value: Uint8Array): Uint8Array =>
+      derElement(DER_TAG.sequence, derOid(`${SGX_EXTENSION}.${suffix}`), value)
+    const octets = (hex: string): Uint8Array => derElement(DER_TAG.octetString, fromHex(hex))
+    const all = Array.from({ length: 16 }, (_, index) => components[index] ?? 0)
+    const tcb = derElement(
+      DER_TAG.sequence,
+      ...all.map((svn, index) => field(`2.${index + 1}`, derInteger(svn))),
+      field('2.17', derInteger(pceSvn)),
+      field('2.18', octets(Buffer.from(all).toString('hex'))),
+    )
+    const value = derElement(
+      DER_TAG.sequence,
+      field('1', octets('aa'.repeat(16))),
+      field('2', tcb),
+      field('3', octets(pceId)),
+      field('4', octets(fmspc)),
+      field('5', derElement(DER_TAG.enumerated, Uint8Array.of(0))),
+    )
+    return { oid: SGX_EXTENSION, value }
+  }
+}
+
+/** What was refused, and how; for tests that look at more than the message. */
+export async function evidenceRejection(action: () => unknown): Promise<EvidenceInvalid> {
+  try {
+    await action()
+  } catch (error) {
+    assert.ok(error instanceof EvidenceInvalid, String(error))
+    return error
+  }
+  return assert.fail('nothing was thrown')
+}
