@@ -1,4 +1,4 @@
-import { certificateFiles, forceFlag, outputFlag, userFlags } from './arguments/flags.ts'
+import { certificateFiles, forceFlag, outputFlag, recoveryKeyFlags, userFlags } from './arguments/flags.ts'
 import type { CommandSpec, GroupSpec } from './command.ts'
 
 /** Words that only hold commands together. */
@@ -6,6 +6,7 @@ export const groups: readonly GroupSpec[] = [
   { name: 'manifest', about: 'Set, read and verify the manifest of a deployment' },
   { name: 'secret', about: 'Set and read secrets' },
   { name: 'certificate', about: "Fetch the Coordinator's certificates" },
+  { name: 'ledger', about: 'Look into sealed state without a key' },
 ]
 
 /** Every command. A new one is a row here and a file in commands/. */
@@ -117,6 +118,73 @@ export const commands: readonly CommandSpec[] = [
     about: "Print the Coordinator's state",
     flags: [],
     load: async () => (await import('./commands/status.ts')).status,
+  },
+  {
+    path: ['recover'],
+    arguments: '<recovery_key_file> HOST:PORT',
+    count: [2, 2],
+    about: 'Verify the Coordinator and hand it a recovery secret, signed with the recovery key',
+    flags: recoveryKeyFlags,
+    load: async () => (await import('./commands/recover.ts')).recover,
+  },
+  {
+    path: ['recover-with-signature'],
+    arguments: '<recovery_key_file> HOST:PORT',
+    count: [2, 2],
+    about: 'The same for a recovery key that is kept offline: hand over a secret with its signature',
+    flags: [
+      {
+        name: 'signature',
+        short: 's',
+        type: 'string',
+        means: "file with the signature of 'sign-secret' (required)",
+      },
+    ],
+    load: async () => (await import('./commands/recover-with-signature.ts')).recoverWithSignature,
+  },
+  {
+    path: ['recover-with-signature', 'public-key'],
+    arguments: 'HOST:PORT',
+    count: [1, 1],
+    about: 'Verify the Coordinator and print the key to which recovery secrets are encrypted',
+    flags: [outputFlag(), forceFlag],
+    load: async () =>
+      (await import('./commands/recover-with-signature-public-key.ts')).recoverWithSignaturePublicKey,
+  },
+  {
+    path: ['recover-with-signature', 'encrypt-secret'],
+    arguments: '<recovery_key_file>',
+    count: [1, 1],
+    about: "Offline: encrypt a recovery secret to the Coordinator's public key",
+    flags: [
+      {
+        name: 'coordinator-pub-key',
+        type: 'string',
+        means: "PEM file with the Coordinator's public key (required)",
+      },
+      ...recoveryKeyFlags,
+      outputFlag(),
+      forceFlag,
+    ],
+    load: async () =>
+      (await import('./commands/recover-with-signature-encrypt-secret.ts')).recoverWithSignatureEncryptSecret,
+  },
+  {
+    path: ['recover-with-signature', 'sign-secret'],
+    arguments: '<recovery_key_file>',
+    count: [1, 1],
+    about: 'Offline: sign a recovery secret with the recovery key',
+    flags: [...recoveryKeyFlags, outputFlag(), forceFlag],
+    load: async () =>
+      (await import('./commands/recover-with-signature-sign-secret.ts')).recoverWithSignatureSignSecret,
+  },
+  {
+    path: ['ledger', 'inspect'],
+    arguments: 'DIR',
+    count: [1, 1],
+    about: 'Print the public records of a seal directory and verify their chain; needs no key',
+    flags: [outputFlag()],
+    load: async () => (await import('./commands/ledger-inspect.ts')).ledgerInspect,
   },
   {
     path: ['run'],

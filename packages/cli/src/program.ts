@@ -31,6 +31,11 @@ class LeafCommand extends Command {
 
   override parseOptions(argv: string[]): ParseOptionsResult {
     if (this.spec.readsFlags === false) return passThrough(argv)
+    const [first = ''] = argv
+    // A command may have subcommands besides arguments of its own; then the flags are the subcommand's.
+    if (this.commands.some((command) => command.name() === first)) {
+      return { operands: [first], unknown: argv.slice(1) }
+    }
     const operands: string[] = []
     for (const word of expand(argv, [...this.flags, helpFlag])) {
       if ('problem' in word) throw this.usageError(word.problem)
@@ -80,7 +85,9 @@ export async function runProgram(args: readonly string[], surroundings: Surround
   const program = new Command('taw').description(
     'Command line of Taw, the control plane for confidential services',
   )
-  const parents = new Map(groups.map(({ name, about }) => [name, new Command(name).description(about)]))
+  const parents = new Map<string, Command>(
+    groups.map(({ name, about }) => [name, new Command(name).description(about)]),
+  )
   for (const group of [program, ...parents.values()]) {
     group.usage('COMMAND [arguments] [flags]').enablePositionalOptions()
     configure(group, surroundings)
@@ -94,8 +101,10 @@ export async function runProgram(args: readonly string[], surroundings: Surround
       const handler = await spec.load()
       exitCode = (await handler({ ...surroundings, args: leaf.args, flags: leaf.values })) ?? 0
     })
-    const [first = ''] = spec.path
-    ;(parents.get(first) ?? program).addCommand(leaf)
+    const [first = '', second] = spec.path
+    const parent = (second === undefined ? undefined : parents.get(first)) ?? program
+    parent.addCommand(leaf)
+    if (second === undefined) parents.set(first, leaf.helpCommand(false))
   }
   try {
     await program.parseAsync(hoist(args, commands, [...globalFlags, helpFlag]), { from: 'user' })

@@ -58,6 +58,12 @@ export const userFlags: readonly Flag[] = [
   { name: 'pkcs11-key-label', type: 'string', means: 'key in the token, by label (not supported yet)' },
 ]
 
+/** Flags that say with what recovery key a party signs, and decrypts its secret. */
+export const recoveryKeyFlags: readonly Flag[] = [
+  { name: 'key', short: 'k', type: 'string', means: 'PEM private key of the recovery party, RSA' },
+  ...userFlags.filter(({ name }) => /^pkcs11-(?:config|key)/.test(name)),
+]
+
 export const outputFlag = (fallback?: string): Flag => ({
   name: 'output',
   short: 'o',
@@ -70,7 +76,7 @@ export const outputFlag = (fallback?: string): Flag => ({
 export const forceFlag: Flag = {
   name: 'force',
   type: 'bool',
-  means: 'overwrite an existing file with secrets',
+  means: 'overwrite an existing file',
 }
 
 /** Where `certificate …` writes to by default; existing scripts read these names. */

@@ -1,9 +1,9 @@
-import { X509Certificate, createPrivateKey } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import type { UserIdentity } from '@taw/client'
 import type { FlagValues } from '../arguments/flag.ts'
 import { CliError } from '../errors.ts'
 import { readInput } from '../output/files.ts'
+import { parsePrivateKey } from './private-key.ts'
 
 /**
  * Reads the certificate and key that say which user calls.
@@ -13,7 +13,7 @@ export function readUserIdentity(flags: FlagValues): UserIdentity {
   const { cert, key } = checkFlags(flags)
   const certificate = readInput(cert, "the user's certificate").toString('utf8')
   const privateKey = readInput(key, "the user's private key").toString('utf8')
-  const parsedKey = parseKey(privateKey, key)
+  const parsedKey = parsePrivateKey(privateKey, key)
   if (!parseCertificate(certificate, cert).checkPrivateKey(parsedKey)) {
     throw new CliError(
       `The private key in ${JSON.stringify(key)} does not belong to the certificate in ${JSON.stringify(cert)}`,
@@ -57,22 +57,6 @@ function parseCertificate(pem: string, file: string): X509Certificate {
     return new X509Certificate(pem)
   } catch (error) {
     throw new CliError(`The file ${JSON.stringify(file)} holds no PEM certificate that can be read`, {
-      cause: error,
-    })
-  }
-}
-
-function parseKey(pem: string, file: string): KeyObject {
-  // PKCS #8 names it in the block's label, the older forms in a header (RFC 1421).
-  if (pem.includes('BEGIN ENCRYPTED PRIVATE KEY') || /^Proc-Type:.*ENCRYPTED/m.test(pem)) {
-    throw new CliError(
-      `The private key in ${JSON.stringify(file)} is encrypted, which is not supported: decrypt it with 'openssl pkey'`,
-    )
-  }
-  try {
-    return createPrivateKey(pem)
-  } catch (error) {
-    throw new CliError(`The file ${JSON.stringify(file)} holds no PEM private key that can be read`, {
       cause: error,
     })
   }

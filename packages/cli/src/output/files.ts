@@ -1,5 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import path from 'node:path'
 import { CliError } from '../errors.ts'
 
@@ -37,6 +48,39 @@ export function writeOutput(file: string, data: string | Uint8Array, what: strin
   })
 }
 
+/** The same for what is too long to hold in memory: text is written piece by piece. */
+export function openOutput(
+  file: string,
+  what: string,
+): { readonly write: (text: string) => void; readonly close: () => void } {
+  const doing = `Writing ${what}`
+  const descriptor = attempt(doing, file, () => openSync(file, 'w', fileMode))
+  let waiting = ''
+  const flush = (): void => {
+    const bytes = Buffer.from(waiting)
+    waiting = ''
+    attempt(doing, file, () => {
+      for (let written = 0; written < bytes.length;) written += writeSync(descriptor, bytes, written)
+    })
+  }
+  return {
+    write: (text) => {
+      waiting += text
+      if (waiting.length >= pieceLength) flush()
+    },
+    close: () => {
+      try {
+        flush()
+      } finally {
+        closeSync(descriptor)
+      }
+    },
+  }
+}
+
+/** Characters that are written at once. */
+const pieceLength = 64 * 1024
+
 /** What {@link writeSecretOutput} would refuse, found out before the secrets exist. */
 export function checkSecretOutput(file: string, what: string, force: boolean): void {
   const doing = `Writing ${what}`
@@ -58,7 +102,12 @@ export function checkSecretOutput(file: string, what: string, force: boolean): v
  * Writes a file with secrets, readable by the owner alone. An existing file is replaced with `force` only, as a whole
  * and with the new mode; pipes and devices such as /dev/stdout are written to.
  */
-export function writeSecretOutput(file: string, data: string, what: string, force: boolean): void {
+export function writeSecretOutput(
+  file: string,
+  data: string | Uint8Array,
+  what: string,
+  force: boolean,
+): void {
   checkSecretOutput(file, what, force)
   attempt(`Writing ${what}`, file, () => {
     if (isStream(file)) writeFileSync(file, data)
@@ -75,7 +124,7 @@ export function storeFile(file: string, data: string, what: string): void {
   })
 }
 
-function replaceFile(file: string, data: string): void {
+function replaceFile(file: string, data: string | Uint8Array): void {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
   try {
     writeFileSync(temporary, data, { mode: fileMode, flag: 'wx' })
