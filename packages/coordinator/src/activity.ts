@@ -2,8 +2,24 @@
 export class Activity {
   readonly #pending = new Set<Promise<unknown>>()
 
+  #waiting = 0
+
+  /** True while nothing is being done for anyone. */
   get isIdle(): boolean {
-    return this.#pending.size === 0
+    return this.#pending.size === this.#waiting
+  }
+
+  /**
+   * Waits within tracked work for what the client has yet to send: it is under way, but a client who stalls must not
+   * take the idle time.
+   */
+  async awaitClient<T>(arrival: Promise<T>): Promise<T> {
+    this.#waiting += 1
+    try {
+      return await arrival
+    } finally {
+      this.#waiting -= 1
+    }
   }
 
   /** Counts the work until it settles, and gives it back. */

@@ -12,11 +12,19 @@ export interface Config {
   readonly sealDirectory: string
   readonly startupManifest: string | undefined
   readonly simulation: boolean
+  readonly sealing: SealingKind
+  /** How tpm2-tools reach the TPM. */
+  readonly tpmTcti: string
   readonly development: boolean
   readonly debug: boolean
   /** Undefined: whatever the existing state has, P-256 for a new one. */
   readonly curve: Curve | undefined
 }
+
+/** What keeps the key of the state (docs/sealing.md). */
+export type SealingKind = 'simulation' | 'none' | 'gramine' | 'tpm'
+
+const sealingKinds: readonly SealingKind[] = ['simulation', 'none', 'gramine', 'tpm']
 
 export interface Address {
   /** Undefined: all interfaces. */
@@ -49,6 +57,8 @@ export function readConfig(env: Environment, workingDirectory: string): Config {
     ),
     startupManifest: optional(env['EDG_STARTUP_MANIFEST'], (file) => path.resolve(workingDirectory, file)),
     simulation: env['OE_SIMULATION'] === '1',
+    sealing: parseSealing(given('TAW_SEALING') ?? 'simulation'),
+    tpmTcti: given('TAW_TPM_TCTI') ?? 'device:/dev/tpmrm0',
     development: env['EDG_COORDINATOR_DEV_MODE'] === '1',
     debug: env['EDG_DEBUG_LOGGING'] === '1',
     curve: optional(env['TAW_PKI_CURVE'], parseCurve),
@@ -57,6 +67,12 @@ export function readConfig(env: Environment, workingDirectory: string): Config {
 
 function optional<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
   return text === undefined || text === '' ? undefined : parse(text)
+}
+
+function parseSealing(text: string): SealingKind {
+  const kind = sealingKinds.find((candidate) => candidate === text)
+  if (kind !== undefined) return kind
+  throw new ConfigError(`TAW_SEALING is "${text}"; it must be one of ${sealingKinds.join(', ')}`)
 }
 
 function parseCurve(text: string): Curve {

@@ -50,8 +50,11 @@ export async function startCoordinator(
   const rest = createRestServer(
     clientIdentity(ledger.state.authority),
     clientApiRoutes(ports, new UpdateLog(ledger)),
-    log,
-    (handled) => activity.track(ready.promise.then(handled)),
+    {
+      log,
+      run: (work) => activity.track(ready.promise.then(work)),
+      awaitClient: (arrival) => activity.awaitClient(arrival),
+    },
   )
   const listeners = [new Connections(mesh), new Connections(rest)]
   try {

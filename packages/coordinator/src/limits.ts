@@ -7,14 +7,21 @@ export const limits = {
   meshMessageBytes: 4 * 1024 * 1024,
   /** Bytes of one request body of the client API. A manifest of 24 MiB fits, in base64. */
   restBodyBytes: 33 * 1024 * 1024,
+  /**
+   * Bytes of all request bodies that are arriving on one listener, and are not yet whole. Beyond it, those that take
+   * longest are refused, so that clients who send what they have are served while others fill the memory.
+   */
+  arrivingBytes: { mesh: 64 * 1024 * 1024, rest: 132 * 1024 * 1024 },
   /** Bytes of all header fields of one request, client API and mesh API. */
   headerBytes: 16 * 1024,
   /** Milliseconds from the TCP connection to the end of the TLS handshake. */
   tlsHandshakeMs: 10_000,
   /** Milliseconds in which the header of an HTTP/1.1 request must arrive. */
   headersTimeoutMs: 10_000,
-  /** Milliseconds in which a whole request must arrive. */
+  /** Milliseconds in which a whole HTTP/1.1 request must arrive. */
   requestTimeoutMs: 60_000,
+  /** Milliseconds between two looks for HTTP/1.1 requests that are late. */
+  lateRequestsMs: 1000,
   /** Milliseconds without any byte after which a connection is closed. */
   idleTimeoutMs: 120_000,
   /** Requests at the same time on one HTTP/2 connection. */

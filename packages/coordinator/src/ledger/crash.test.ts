@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { Refusal } from '../refusal.ts'
 import { SecretBytes } from '../secrets/secret-bytes.ts'
 import type { Ledger } from './ledger.ts'
 import type { OpenedLedger } from './open.ts'
@@ -110,10 +111,10 @@ interface Run {
   readonly crashed: string
 }
 
-async function run(t: TestContext, scenario: Scenario, fault: Fault | undefined): Promise<Run> {
+async function run(t: TestContext, scenario: Scenario, prepared: string, fault: Fault | undefined): Promise<Run> {
   const base = temporaryFolder(t)
   const [folder, crashed] = [path.join(base, 'seal'), path.join(base, 'crashed')]
-  await scenario.prepare?.(folder)
+  copyFolder(prepared, folder)
   const storage = new FaultyStorage(fault, () => {
     copyFolder(folder, crashed)
   })
@@ -124,7 +125,7 @@ async function run(t: TestContext, scenario: Scenario, fault: Fault | undefined)
     durable.push(describe(opened.ledger))
     try {
       for (const step of scenario.steps) {
-        await step(opened)
+        await taken(step, opened, storage)
         if (storage.isDead) break
         answered++
         durable.push(durableState(folder, opened.ledger, durable))
@@ -138,6 +139,22 @@ async function run(t: TestContext, scenario: Scenario, fault: Fault | undefined)
   return { durable, answered, storage, folder, crashed }
 }
 
+/** Takes a step; when the storage fails, it must have changed nothing, and work when the trouble is over. */
+async function taken(step: Scenario['steps'][number], opened: OpenedLedger, storage: FaultyStorage): Promise<void> {
+  const before = describe(opened.ledger)
+  try {
+    await step(opened)
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    assert.equal(error.code, 'storage_unavailable', error.stack)
+    assert.match(error.message, /no space left on device/)
+    assert.ok(storage.failures > 0)
+    assert.equal(describe(opened.ledger), before)
+    storage.heal()
+    await step(opened)
+  }
+}
+
 /** With seal mode Disabled that is what was there before; when the ledger has closed, the one before. */
 function durableState(folder: string, ledger: Ledger, former: readonly string[]): string {
   if (!existsSync(path.join(folder, 'ledger.db'))) return former[0] ?? ''
@@ -149,17 +166,37 @@ function durableState(folder: string, ledger: Ledger, former: readonly string[])
 }
 
 for (const [name, scenario] of Object.entries(scenarios)) {
-  test(`a crash at any effect leaves the old state or the new one: ${name}`, async (t) => {
-    const reference = await run(t, scenario, undefined)
+  test(`a crash at any moment leaves the old state or the new one: ${name}`, async (t) => {
+    const prepared = temporaryFolder(t)
+    await scenario.prepare?.(prepared)
+    const reference = await run(t, scenario, prepared, undefined)
     assert.equal(reference.answered, scenario.steps.length)
     const { effects, count } = reference.storage
     t.diagnostic(`${count} effects: ${effects.join(', ')}`)
+    // A crash after an effect leaves the disk as one before the next does, with less answered: a weaker case.
     for (let at = 1; at <= count; at++) {
-      for (const kind of ['crash-before', 'crash-after'] as const) {
-        const { answered, storage, crashed } = await run(t, scenario, { at, kind })
-        const where = `${kind} effect ${at} (${effects[at - 1] ?? ''}), ${answered} answered`
-        assert.ok(storage.isDead, where)
-        await assertWhole(scenario, crashed, reference.durable.slice(answered, answered + 2), where)
+      const { answered, storage, crashed } = await run(t, scenario, prepared, { at, kind: 'crash' })
+      const where = `crash before effect ${at} (${effects[at - 1] ?? ''}), ${answered} answered`
+      assert.ok(storage.isDead, where)
+      await assertWhole(scenario, crashed, reference.durable.slice(answered, answered + 2), where)
+    }
+  })
+
+  test(`storage that fails at any effect loses nothing, and works again afterwards: ${name}`, async (t) => {
+    const prepared = temporaryFolder(t)
+    await scenario.prepare?.(prepared)
+    const reference = await run(t, scenario, prepared, undefined)
+    for (let at = 1; at <= reference.storage.count; at++) {
+      for (const kind of ['fail-once', 'fail'] as const) {
+        const { answered, durable, folder, crashed } = await run(t, scenario, prepared, { at, kind })
+        const where = `${kind} at effect ${at} (${reference.storage.effects[at - 1] ?? ''})`
+        assert.equal(answered, scenario.steps.length, where)
+        assert.deepEqual(durable, reference.durable, where)
+        // When it fails to the end, SQLite's file stays open until the process ends.
+        copyFolder(folder, crashed)
+        const again = await open(crashed)
+        assert.equal(describe(again.ledger), durable.at(-1), `${where} ${again.ledger.recoveryReason ?? ''}`)
+        await again.ledger.close()
       }
     }
   })

@@ -59,6 +59,9 @@ export class Maintenance {
   readonly #port: MaintenancePort
   readonly #delays: MaintenanceDelays
   #tail: Tail = { entries: 0, bytes: 0, replaces: false }
+  #isFinished = false
+  /** Settles when no run is under way. */
+  #running: Promise<void> = Promise.resolve()
   /** Batches that were written since the write-ahead log was emptied. */
   #unsettled = 0
   /** When the newest of them was. */
@@ -102,11 +105,12 @@ export class Maintenance {
 
   /** Does all that is due, and nothing afterwards. */
   async finish(): Promise<void> {
+    this.#isFinished = true
     this.#cancelTimer()
+    await this.#running
     await this.#bindKey()
     if (this.#tail.replaces || this.#lingers) await this.#compact()
     await this.#settle()
-    this.#cancelTimer()
   }
 
   #unsettle(): void {
@@ -139,17 +143,21 @@ export class Maintenance {
   }
 
   #schedule(delay: number): void {
+    if (this.#isFinished) return
     const due = performance.now() + delay
     if (this.#timer !== undefined) {
       if (this.#timer.due <= due) return
       clearTimeout(this.#timer.handle)
     }
-    const handle = setTimeout(() => void this.#run(), delay).unref()
+    const handle = setTimeout(() => {
+      this.#timer = undefined
+      this.#running = this.#running.then(() => this.#run())
+    }, delay).unref()
     this.#timer = { handle, due }
   }
 
   async #run(): Promise<void> {
-    this.#timer = undefined
+    if (this.#isFinished) return
     await this.#bindKey()
     if (this.#isSnapshotDue()) await this.#compact()
     else if (this.#lingers) await this.#drop()
@@ -222,7 +230,7 @@ export class Maintenance {
 
   /** Empties the write-ahead log, in which replaced bytes may stand as well. */
   async #settle(): Promise<void> {
-    await this.#port.current()?.position.store.prepareSettle()
+    await this.#attempt('hashing ledger.db', () => this.#port.current()?.position.store.prepareSettle(), false)
     await this.#attempt('emptying the write-ahead log', async () => {
       const current = this.#port.current()
       if (current === undefined) return
@@ -233,9 +241,10 @@ export class Maintenance {
   }
 
   /** What fails is tried again later. */
-  async #attempt(doing: string, action: () => Promise<void>): Promise<void> {
+  async #attempt(doing: string, action: () => Promise<void> | undefined, isExclusive = true): Promise<void> {
     try {
-      await this.#port.exclusive(action)
+      if (isExclusive) await this.#port.exclusive(async () => action())
+      else await action()
     } catch (error) {
       this.#port.warn(`${doing}: ${error instanceof Error ? error.message : String(error)}`)
       this.#schedule(this.#delays.compaction)

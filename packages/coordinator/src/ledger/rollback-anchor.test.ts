@@ -87,7 +87,7 @@ class Machine {
   /** As the ledger does it: what was written stays, also when the anchor then fails, but is not answered. */
   async #commit(guard: RollbackGuard, state: readonly number[]): Promise<readonly number[]> {
     const commits = [...state, this.#commits++]
-    let isWritten = false
+    const progress = { isWritten: false }
     try {
       await guard.commit(
         (value) =>
@@ -98,12 +98,12 @@ class Machine {
           await this.effect(() => {
             this.write({ value, commits })
           })
-          isWritten = true
+          progress.isWritten = true
         },
       )
     } catch (error) {
       if (!(error instanceof RollbackAnchorUnavailable)) throw error
-      if (isWritten) return commits
+      if (progress.isWritten) return commits
       // What `#overwriteFailed` of the journal does.
       if (this.disk !== undefined) this.write({ value: guard.value, commits: state })
       return state
@@ -139,7 +139,7 @@ void test('no older ledger opens, and no honest one is refused, whenever it is k
         if (start === honest) assert.equal(outcome, 'ended', 'the newest ledger was refused')
       }
     }),
-    { numRuns: 3000 },
+    { numRuns: 1000 },
   )
 })
 
@@ -147,23 +147,21 @@ void test('no older ledger opens, and no honest one is refused, whenever it is k
 void test('a copy of a commit that was cut short does not open after others were answered', async () => {
   const machine = new Machine()
   await machine.live(undefined, 1)
-  const base = machine.disk
   machine.fault = { kind: 'killed-after', after: 2 }
-  await machine.live(base, 1)
+  await machine.live(machine.disk, 1)
   const kept = machine.disk
+  const base = machine.images.at(-2)
   assert.equal(kept?.commits.length, 2)
   machine.fault = undefined
-  await machine.live(base, 1)
+  assert.equal(base?.commits.length, 1)
+  assert.equal(await machine.live(base, 1), 'ended')
   assert.equal(await machine.live(kept, 0), 'refused')
 })
 
 void test('refusals say what was found', async () => {
   const machine = new Machine()
   const open = (value: bigint | undefined): Promise<unknown> => RollbackGuard.open(machine.anchor, value)
-  await assert.rejects(
-    open(undefined),
-    /^StorageDamaged: the ledger bears no value of the counter, but is configured/,
-  )
+  await assert.rejects(open(undefined), /the ledger bears no value of the counter, but is configured/)
   await assert.rejects(open(5n), /the ledger bears 5 of the counter, which is not there: it was removed/)
   machine.counter = 7n
   await assert.rejects(

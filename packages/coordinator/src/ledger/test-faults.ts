@@ -7,11 +7,10 @@ export interface Fault {
   /** Which effect, from 1. */
   readonly at: number
   /**
-   * `crash-before` and `crash-after`: the process is dead from then on, and nothing it does has any effect. `fail`:
-   * this effect and the `failures - 1` after it fail without happening, then all is well again.
+   * `crash`: the process is dead before this effect, and nothing it does from then on has any. `fail-once`: this
+   * effect doesn't happen. `fail`: nor does any after it, until {@link FaultyStorage.heal}.
    */
-  readonly kind: 'crash-before' | 'crash-after' | 'fail'
-  readonly failures?: number
+  readonly kind: 'crash' | 'fail-once' | 'fail'
 }
 
 /** What a dead process throws, so that it gets no further. */
@@ -25,7 +24,9 @@ export class FaultyStorage {
   count = 0
   /** Names of the effects, for messages. */
   readonly effects: string[] = []
-  readonly #fault: Fault | undefined
+  /** Effects that failed. */
+  failures = 0
+  #fault: Fault | undefined
   readonly #onCrash: () => void
   #isDead = false
 
@@ -36,6 +37,11 @@ export class FaultyStorage {
 
   get isDead(): boolean {
     return this.#isDead
+  }
+
+  /** The trouble is over. */
+  heal(): void {
+    this.#fault = undefined
   }
 
   readonly files: LedgerFiles = {
@@ -99,14 +105,11 @@ export class FaultyStorage {
   #effect(name: string, act: () => void): void {
     this.#begin(name)
     act()
-    this.#end()
   }
 
   async #later<T>(name: string, act: () => Promise<T>): Promise<T> {
     this.#begin(name)
-    const result = await act()
-    this.#end()
-    return result
+    return await act()
   }
 
   #begin(name: string): void {
@@ -114,16 +117,12 @@ export class FaultyStorage {
     this.count++
     this.effects.push(name)
     if (this.#fault === undefined || this.count < this.#fault.at) return
-    const { at, kind, failures = 1 } = this.#fault
-    if (kind === 'fail' && this.count < at + failures) throw new StorageUnavailable(`${name}: no space left on device`)
-    if (kind === 'crash-before' && this.count === at) this.#die(name)
-  }
-
-  #end(): void {
-    if (this.#fault?.kind === 'crash-after' && this.count === this.#fault.at) this.#die('after')
-  }
-
-  #die(name: string): never {
+    const { at, kind } = this.#fault
+    if (kind === 'fail' || (kind === 'fail-once' && this.count === at)) {
+      this.failures++
+      throw new StorageUnavailable(`${name}: no space left on device`)
+    }
+    if (kind !== 'crash' || this.count !== at) return
     this.#isDead = true
     this.#onCrash()
     throw new Crash(name)

@@ -9,7 +9,7 @@ import { findReferences, type TemplateReferences } from './references.ts'
 
 export type { TemplateKind } from './builtins/builtins.ts'
 export type { TemplateData, TemplateSecret } from './data.ts'
-export { TemplateError, type TemplateStage } from './error.ts'
+export { TemplateError } from './error.ts'
 export { defaultTemplateLimits, type TemplateLimits } from './limits.ts'
 export type { TemplateReferences } from './references.ts'
 

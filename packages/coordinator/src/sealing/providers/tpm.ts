@@ -38,16 +38,22 @@ const keyLength = 32
 /**
  * A parent key that can neither be used nor be given children except under its PCR policy (TPM 2.0 Library, part 2,
  * TPMA_OBJECT: without `userWithAuth` only the policy authorizes). So what opens below it was also *made* under these PCRs: another system that the host
- * boots on the same TPM can't make a sealed key that this one would take for its own.
+ * boots on the same TPM can't make a sealed key that this one would take for its own. Exported for its test.
  */
-const parentAttributes = 'fixedtpm|fixedparent|sensitivedataorigin|adminwithpolicy|noda|restricted|decrypt'
+export const parentAttributes =
+  'fixedtpm|fixedparent|sensitivedataorigin|adminwithpolicy|noda|restricted|decrypt'
 const objectAttributes = 'fixedtpm|fixedparent|adminwithpolicy|noda'
 
 /** TPM_RC without its number of parameter or session (TPM 2.0 Library, part 2, "TPM_RC"; format one). */
 const formatOneMask = 0xbf
-const rcIntegrity = 0x9f
-const rcPolicyFail = 0x9d
-const rcBadAuth = 0xa2
+const meanings: ReadonlyMap<number, string> = new Map([
+  // TPM_RC_INTEGRITY
+  [0x9f, 'another TPM sealed it, this one was cleared, or it was altered'],
+  // TPM_RC_POLICY_FAIL
+  [0x9d, 'the PCRs changed meanwhile, or it was sealed to others'],
+  // TPM_RC_BAD_AUTH
+  [0xa2, "the TPM's owner hierarchy has a password, and must have none"],
+])
 
 /**
  * Confidential VMs with a virtual TPM. A fresh 32-byte key is sealed by the TPM under a policy of PCRs, and encrypts.
@@ -132,18 +138,15 @@ async function makeParent(job: TpmJob, pcrs: PcrValues): Promise<void> {
 async function sealKey(job: TpmJob, pcrs: PcrValues, key: Uint8Array): Promise<TpmObject> {
   const publicFile = job.file('public')
   const privateFile = job.file('private')
-  const policy = [
-    '--policy',
-    job.file('policy'),
-    '--attributes',
-    objectAttributes,
-    '--hash-algorithm',
-    'sha256',
-  ]
+  const policy = ['--policy', job.file('policy'), '--attributes', objectAttributes]
   const files = ['--sealing-input', '-', '--public', publicFile, '--private', privateFile]
-  await withPolicySession(job, pcrs, async ({ fulfilled }) => {
+  await withPolicySession(job, pcrs, async (fulfilled) => {
     const under = ['--parent-context', job.file('parent'), '--parent-auth', await fulfilled()]
-    await job.run('tpm2_create', ['--quiet', ...under, ...policy, ...files], key)
+    await job.run(
+      'tpm2_create',
+      ['--quiet', '--hash-algorithm', 'sha256', ...under, ...policy, ...files],
+      key,
+    )
   })
   return { pcrs, publicArea: await readFile(publicFile), privateArea: await readFile(privateFile) }
 }
@@ -154,7 +157,7 @@ async function unsealKey(job: TpmJob, { pcrs, publicArea, privateArea }: TpmObje
   const object = job.file('object')
   await writeFile(publicFile, publicArea)
   await writeFile(privateFile, privateArea)
-  const key = await withPolicySession(job, pcrs, async ({ fulfilled }) => {
+  const key = await withPolicySession(job, pcrs, async (fulfilled) => {
     const under = ['--parent-context', job.file('parent'), '--auth', await fulfilled()]
     const files = ['--public', publicFile, '--private', privateFile, '--key-context', object]
     await job.run('tpm2_load', ['--quiet', ...under, ...files])
@@ -165,26 +168,24 @@ async function unsealKey(job: TpmJob, { pcrs, publicArea, privateArea }: TpmObje
   throw new SealingError(`the TPM unsealed ${key.length} bytes; the key has ${keyLength}: it was altered`)
 }
 
-interface PolicySession {
-  /** Has the TPM look at the PCRs, which each use of the session needs anew. @returns the session as an argument */
-  fulfilled(): Promise<string>
-}
+/** Has the TPM look at the PCRs, which each use of a session needs anew. @returns the session as an argument */
+type Fulfilled = () => Promise<string>
 
 async function withPolicySession<T>(
   job: TpmJob,
   pcrs: PcrValues,
-  action: (session: PolicySession) => Promise<T>,
+  action: (fulfilled: Fulfilled) => Promise<T>,
 ): Promise<T> {
   const session = job.file('session')
   await job.run('tpm2_startauthsession', ['--policy-session', '--session', session])
-  const fulfilled = async (): Promise<string> => {
+  const fulfilled: Fulfilled = async () => {
     for (const list of pcrLists([...pcrs.keys()])) {
       await job.run('tpm2_policypcr', ['--quiet', '--session', session, '--pcr-list', list])
     }
     return `session:${session}`
   }
   try {
-    return await action({ fulfilled })
+    return await action(fulfilled)
   } finally {
     // What matters is how the action went; a session that stays takes only one of the TPM's 64 places.
     await job.run('tpm2_flushcontext', [session]).catch(() => undefined)
@@ -221,14 +222,6 @@ async function sealingErrors<T>(doing: string, action: () => Promise<T>): Promis
 }
 
 function explained({ code, message }: TpmError): string {
-  switch (code === undefined ? undefined : code & formatOneMask) {
-    case rcIntegrity:
-      return `another TPM sealed it, this one was cleared, or it was altered (${message})`
-    case rcPolicyFail:
-      return `the PCRs changed meanwhile, or it was sealed to others (${message})`
-    case rcBadAuth:
-      return `the TPM's owner hierarchy has a password, and must have none (${message})`
-    default:
-      return message
-  }
+  const meaning = code === undefined ? undefined : meanings.get(code & formatOneMask)
+  return meaning === undefined ? message : `${meaning} (${message})`
 }

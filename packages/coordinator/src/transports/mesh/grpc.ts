@@ -1,4 +1,5 @@
 import type { ServerHttp2Stream } from 'node:http2'
+import type { ArrivingBodies } from '../arriving-bodies.ts'
 
 /**
  * The server half of one unary gRPC call over HTTP/2 (github.com/grpc/grpc, doc/PROTOCOL-HTTP2.md).
@@ -44,11 +45,15 @@ const framePrefixBytes = 5
 /**
  * Reads the one message of a unary request.
  *
- * @throws {@link GrpcError} RESOURCE_EXHAUSTED over `maxBytes`, UNIMPLEMENTED for compressed messages, INTERNAL for
+ * @throws {@link GrpcError} RESOURCE_EXHAUSTED over `maxBytes` or when too much arrives at once, UNIMPLEMENTED for compressed messages, INTERNAL for
  * frames that are cut off, lie about their length, or are more than one
  */
-export async function readMessage(stream: ServerHttp2Stream, maxBytes: number): Promise<Uint8Array> {
-  const body = await readBody(stream, maxBytes)
+export async function readMessage(
+  stream: ServerHttp2Stream,
+  maxBytes: number,
+  arriving: ArrivingBodies,
+): Promise<Uint8Array> {
+  const body = await readBody(stream, maxBytes, arriving)
   const length = body.length - framePrefixBytes
   const announced = length < 0 ? undefined : announcedLength(body, maxBytes)
   if (length !== announced) {
@@ -62,15 +67,24 @@ export async function readMessage(stream: ServerHttp2Stream, maxBytes: number): 
 }
 
 /** Rejects as soon as it is clear that the message is too long. The stream stays open, to answer on. */
-function readBody(stream: ServerHttp2Stream, maxBytes: number): Promise<Buffer> {
+function readBody(stream: ServerHttp2Stream, maxBytes: number, arriving: ArrivingBodies): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let received = 0
     const refuse = (error: unknown): void => {
+      arrival.end()
       chunks.length = 0
       stream.off('data', take)
       reject(error instanceof Error ? error : new Error(String(error)))
     }
+    const arrival = arriving.begin(() => {
+      refuse(
+        new GrpcError(
+          grpcStatus.RESOURCE_EXHAUSTED,
+          'too many large requests are arriving, and this one takes longest; try again',
+        ),
+      )
+    })
     const take = (chunk: Buffer): void => {
       const before = received
       received += chunk.length
@@ -80,15 +94,18 @@ function readBody(stream: ServerHttp2Stream, maxBytes: number): Promise<Buffer> 
           announcedLength(Buffer.concat(chunks), maxBytes)
         }
         if (received > maxBytes + framePrefixBytes) throw tooLong(received - framePrefixBytes, maxBytes)
+        arrival.add(chunk.length)
       } catch (error) {
         refuse(error)
       }
     }
     stream.on('data', take)
     stream.once('end', () => {
+      arrival.end()
       resolve(Buffer.concat(chunks, received))
     })
     stream.once('close', () => {
+      arrival.end()
       reject(new GrpcError(grpcStatus.UNAVAILABLE, 'the call was cancelled before its request was whole'))
     })
   })

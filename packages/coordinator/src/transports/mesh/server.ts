@@ -12,6 +12,7 @@ import type { ActivationRequest } from '../../operations/activate-marble.ts'
 import type { Parameters } from '../../operations/render-parameters.ts'
 import type { Logger } from '../../logger.ts'
 import { Refusal } from '../../refusal.ts'
+import { ArrivingBodies } from '../arriving-bodies.ts'
 import { peerCertificate, type ServerIdentity, tlsOptions } from '../tls.ts'
 import { GrpcError, grpcStatus, readMessage, sendMessage, sendStatus } from './grpc.ts'
 import { meshStatuses } from './statuses.ts'
@@ -22,7 +23,12 @@ export interface MeshPorts {
 }
 
 /** The mesh API: gRPC over mutual TLS. The caller listens, and replaces the identity when the CA is renewed. */
-export function createMeshServer(identity: ServerIdentity, ports: MeshPorts): Http2SecureServer {
+export function createMeshServer(
+  identity: ServerIdentity,
+  ports: MeshPorts,
+  idleTimeoutMs: number = limits.idleTimeoutMs,
+): Http2SecureServer {
+  const arriving = new ArrivingBodies(limits.arrivingBytes.mesh)
   const server = http2.createSecureServer({
     ...tlsOptions(identity),
     maxSessionMemory: 32,
@@ -36,8 +42,9 @@ export function createMeshServer(identity: ServerIdentity, ports: MeshPorts): Ht
     const certificate = session.socket instanceof TLSSocket ? peerCertificate(session.socket) : undefined
     if (certificate === undefined) session.destroy()
     else certificates.set(session, certificate)
-    session.setTimeout(limits.idleTimeoutMs, () => {
-      session.close()
+    session.setTimeout(idleTimeoutMs, () => {
+      // Not close(), which would wait for calls that the client has left open.
+      session.destroy()
     })
     session.on('error', (error: Error) => {
       ports.log.debug({ error: error.message }, 'a connection to the mesh API broke')
@@ -48,10 +55,13 @@ export function createMeshServer(identity: ServerIdentity, ports: MeshPorts): Ht
       ports.log.debug({ error: error.message }, 'a call to the mesh API broke')
     })
     const certificate = stream.session === undefined ? undefined : certificates.get(stream.session)
-    void answer(stream, headers, certificate, ports)
+    void answer(stream, headers, certificate, ports, arriving)
   })
   return server
 }
+
+/** Any codec is taken for protobuf, as grpc-go does; `application/grpc-web` is another protocol. */
+const grpcType = /^application\/grpc(?:[+;]|$)/i
 
 const activatePath = '/rpc.Marble/Activate'
 
@@ -60,11 +70,12 @@ async function answer(
   headers: IncomingHttpHeaders,
   tlsCertificate: Uint8Array | undefined,
   ports: MeshPorts,
+  arriving: ArrivingBodies,
 ): Promise<void> {
   try {
     if (tlsCertificate === undefined) throw new GrpcError(grpcStatus.UNAVAILABLE, 'the connection is closed')
     checkCall(headers)
-    const body = await readMessage(stream, limits.meshMessageBytes)
+    const body = await readMessage(stream, limits.meshMessageBytes, arriving)
     const request = decode(body)
     const parameters = await ports.activate({
       tlsCertificate,
@@ -83,7 +94,7 @@ async function answer(
 
 function checkCall(headers: IncomingHttpHeaders): void {
   const type = headers['content-type'] ?? ''
-  if (headers[':method'] !== 'POST' || !type.startsWith('application/grpc')) {
+  if (headers[':method'] !== 'POST' || !grpcType.test(type)) {
     throw new GrpcError(
       grpcStatus.UNIMPLEMENTED,
       'the mesh API speaks gRPC; send a POST of type application/grpc',

@@ -4,6 +4,7 @@ import { TLSSocket } from 'node:tls'
 import { limits } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
 import { Refusal } from '../../refusal.ts'
+import { ArrivingBodies } from '../arriving-bodies.ts'
 import { peerCertificate, type ServerIdentity, tlsOptions } from '../tls.ts'
 import { type Answer, headersOf, methodNotAllowed, refusal } from './answers.ts'
 import type { RestRequest, Route, Routes } from './routes.ts'
@@ -11,14 +12,23 @@ import type { RestRequest, Route, Routes } from './routes.ts'
 type Incoming = IncomingMessage | Http2ServerRequest
 type Outgoing = ServerResponse | Http2ServerResponse
 
+export interface RestPorts {
+  readonly log: Logger
+  /** Runs a request's work, once the Coordinator is ready for it. */
+  readonly run: (work: () => Promise<Answer>) => Promise<Answer>
+  /** Waits within that work for the client. */
+  readonly awaitClient: <T>(arrival: Promise<T>) => Promise<T>
+}
+
 /** The client API: HTTPS over HTTP/1.1 and HTTP/2. The caller listens, and replaces the identity after a recovery. */
 export function createRestServer(
   identity: ServerIdentity,
   routes: Routes,
-  log: Logger,
-  /** Runs a request's work, once the Coordinator is ready for it. */
-  run: (work: () => Promise<Answer>) => Promise<Answer>,
+  { log, run, awaitClient }: RestPorts,
+  idleTimeoutMs: number = limits.idleTimeoutMs,
 ): Http2SecureServer {
+  const arriving = new ArrivingBodies(limits.arrivingBytes.rest)
+  const body = (request: Incoming): Promise<Uint8Array> => awaitClient(readBody(request, arriving))
   const server = http2.createSecureServer(
     {
       ...tlsOptions(identity),
@@ -28,17 +38,21 @@ export function createRestServer(
       maxHeaderSize: limits.headerBytes,
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: limits.lateRequestsMs,
       settings: { maxConcurrentStreams: limits.concurrentStreams, maxHeaderListSize: limits.headerBytes },
     } as http2.SecureServerOptions,
     (request, response) => {
-      void answer(request, response, routes, (route, asked) => run(() => handle(route, asked, log)))
+      void answer(request, response, routes, (route, query) =>
+        run(() => handle(route, toRestRequest(request, query, body), log)),
+      )
     },
   )
   server.maxConnections = limits.connections
-  server.setTimeout(limits.idleTimeoutMs)
+  server.setTimeout(idleTimeoutMs)
   server.on('session', (session) => {
-    session.setTimeout(limits.idleTimeoutMs, () => {
-      session.close()
+    session.setTimeout(idleTimeoutMs, () => {
+      // Not close(), which would wait for requests that the client has left open.
+      session.destroy()
     })
     session.on('error', (error: Error) => {
       log.debug({ error: error.message }, 'a connection to the client API broke')
@@ -51,7 +65,7 @@ async function answer(
   request: Incoming,
   response: Outgoing,
   routes: Routes,
-  run: (route: Route, request: RestRequest) => Promise<Answer>,
+  run: (route: Route, query: string) => Promise<Answer>,
 ): Promise<void> {
   request.on('error', () => {
     response.destroy()
@@ -63,7 +77,7 @@ async function answer(
     send(request, response, methodNotAllowed)
     return
   }
-  send(request, response, await run(route, toRestRequest(request, query)))
+  send(request, response, await run(route, query))
 }
 
 async function handle(route: Route, request: RestRequest, log: Logger): Promise<Answer> {
@@ -79,33 +93,55 @@ async function handle(route: Route, request: RestRequest, log: Logger): Promise<
   }
 }
 
-function toRestRequest(request: Incoming, query: string): RestRequest {
+function toRestRequest(
+  request: Incoming,
+  query: string,
+  body: (request: Incoming) => Promise<Uint8Array>,
+): RestRequest {
   return {
     query: new URLSearchParams(query),
     certificate: request.socket instanceof TLSSocket ? peerCertificate(request.socket) : undefined,
-    body: () => readBody(request),
+    body: () => body(request),
   }
 }
 
 /** @throws {@link Refusal} `limit_exceeded`, `request_malformed` when the connection breaks */
-function readBody(request: Incoming): Promise<Uint8Array> {
+function readBody(request: Incoming, arriving: ArrivingBodies): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let received = 0
-    request.on('data', (chunk: Buffer) => {
+    const refuse = (code: 'limit_exceeded' | 'request_malformed', message: string): void => {
+      arrival.end()
+      chunks.length = 0
+      request.off('data', take)
+      reject(new Refusal(code, message))
+    }
+    const arrival = arriving.begin(() => {
+      refuse('limit_exceeded', 'too many large requests are arriving, and this one takes longest; try again')
+    })
+    const refuseLong = (): void => {
+      refuse('limit_exceeded', `the request body is longer than ${limits.restBodyBytes} bytes`)
+    }
+    const take = (chunk: Buffer): void => {
       received += chunk.length
-      if (received <= limits.restBodyBytes) {
-        chunks.push(chunk)
+      if (received > limits.restBodyBytes) {
+        refuseLong()
         return
       }
-      chunks.length = 0
-      reject(new Refusal('limit_exceeded', `the request body is longer than ${limits.restBodyBytes} bytes`))
-    })
+      chunks.push(chunk)
+      arrival.add(chunk.length)
+    }
+    if (Number(request.headers['content-length'] ?? 0) > limits.restBodyBytes) {
+      refuseLong()
+      return
+    }
+    request.on('data', take)
     request.once('end', () => {
+      arrival.end()
       resolve(Buffer.concat(chunks))
     })
     request.once('close', () => {
-      reject(new Refusal('request_malformed', 'the connection broke before the whole request was read'))
+      refuse('request_malformed', 'the connection broke before the whole request was read')
     })
   })
 }

@@ -100,6 +100,10 @@ export class Tpm {
           }
         },
       })
+    } catch (error) {
+      // Of the files that programs hand on: the temporary directory may be full.
+      if (!(error instanceof Error && 'syscall' in error)) throw error
+      throw new TpmError(`handing files to the TPM's programs: ${error.message}`)
     } finally {
       await rm(folder, { recursive: true, force: true })
     }
