@@ -10,7 +10,7 @@ launch() {
     exit 1
   fi
   built="$root/packages/$package/dist/$entry.js"
-  if [ ! -f "$built" ] || [ -n "$(find "$root"/packages/*/src -name '*.ts' -newer "$built" -print -quit)" ]; then
+  if [ ! -f "$built" ] || [ -n "$(find "$root"/packages/*/src -name '*.ts' ! -name '*.test.ts' -newer "$built" -print -quit)" ]; then
     built="$root/packages/$package/src/$entry.ts"
   fi
   exec "$node" --disable-warning=ExperimentalWarning "$built" "$@"

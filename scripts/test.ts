@@ -13,7 +13,13 @@ const files =
     : globSync(['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts'], { cwd: root }).sort()
 const { status } = spawnSync(
   process.execPath,
-  ['--disable-warning=ExperimentalWarning', '--test', '--test-timeout=120000', ...files],
+  [
+    '--disable-warning=ExperimentalWarning',
+    '--test',
+    '--test-timeout=300000',
+    '--test-concurrency=3',
+    ...files,
+  ],
   { cwd: root, stdio: 'inherit' },
 )
 process.exit(status ?? 1)

@@ -7,33 +7,42 @@ import { test } from 'node:test'
 import { coordinatorCommand } from './support/coordinator.ts'
 import { sharedPath, skipWithoutShared } from './support/shared.ts'
 
-/** Topics of later work: updates, recovery, counters, signed quotes, metrics. */
-const later =
-  /^(package-update|full-update|recovery-|monotonic-counter|sign-quote|metrics|seal-unique|roles-permissions|restart-keeps|activate-secrets-other)/
+/** Scenarios that are not replayed, each with its reason. */
+const left: Readonly<Record<string, string>> = {
+  'metrics.json': 'metrics are not there yet',
+  'metrics-recovery.json': 'metrics are not there yet',
+  'recovery-two-bad-signature.json':
+    'its steps build on a bad signature being taken; ours refuses it at once (tests/recovery.test.ts has these cases)',
+}
 
-test('recorded scenarios pass, but for the listed divergences', { skip: skipWithoutShared }, async () => {
-  const folder = sharedPath('golden/rest')
-  const scenarios = readdirSync(folder)
-    .filter((name) => name.endsWith('.json') && !later.test(name))
-    .map((name) => path.join(folder, name))
-  const replay = spawn(
-    process.execPath,
-    [
-      sharedPath('tools/replay.mjs'),
-      '--command',
-      coordinatorCommand,
-      '--quiet',
-      '--divergences',
-      path.resolve(import.meta.dirname, 'replay-divergences.json'),
-      ...scenarios,
-    ],
-    { env: { ...process.env, TAW_PKI_CURVE: 'P-384' }, stdio: ['ignore', 'pipe', 'inherit'] },
-  )
-  let output = ''
-  replay.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text
-  })
-  const [code] = (await once(replay, 'close')) as [number | null]
-  assert.match(output, /^\d+ passed, 0 failed/m, output)
-  assert.equal(code, 0, output)
-})
+test(
+  'recorded scenarios pass, but for the listed divergences',
+  { skip: skipWithoutShared, timeout: 300_000 },
+  async (context) => {
+    const folder = sharedPath('golden/rest')
+    for (const [name, reason] of Object.entries(left)) context.diagnostic(`not replayed: ${name}: ${reason}`)
+    const scenarios = readdirSync(folder)
+      .filter((name) => name.endsWith('.json') && !(name in left))
+      .map((name) => path.join(folder, name))
+    const replay = spawn(
+      process.execPath,
+      [
+        sharedPath('tools/replay.mjs'),
+        '--command',
+        coordinatorCommand,
+        '--quiet',
+        '--divergences',
+        path.resolve(import.meta.dirname, 'replay-divergences.json'),
+        ...scenarios,
+      ],
+      { env: { ...process.env, TAW_PKI_CURVE: 'P-384' }, stdio: ['ignore', 'pipe', 'inherit'] },
+    )
+    let output = ''
+    replay.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
+    const [code] = (await once(replay, 'close')) as [number | null]
+    assert.match(output, /^\d+ passed, 0 failed/m, output)
+    assert.equal(code, 0, output)
+  },
+)

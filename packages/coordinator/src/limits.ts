@@ -28,6 +28,10 @@ export const limits = {
   concurrentStreams: 128,
   /** Connections at the same time on one listener. */
   connections: 10_000,
+  /** Bytes of all shared symmetric keys of a manifest; the state holds them. */
+  sharedKeyBytes: 64 * 1024 * 1024,
+  /** Work for all shared certificates of a manifest, in RSA keys of 2048 bits: about half a minute. */
+  sharedCertificateWork: 1000,
   /** Milliseconds that a shutdown waits for requests under way. */
   shutdownMs: 10_000,
 } as const

@@ -9,7 +9,7 @@ import { SecretBytes } from '../secrets/secret-bytes.ts'
 import type { SecretValue } from '../secrets/value.ts'
 import type { State, StateChange } from '../state/state.ts'
 import type { Ports } from './ports.ts'
-import { generateShared, isGeneratedShared } from './shared-secrets.ts'
+import { generateShared, isGeneratedShared, requireAffordable } from './shared-secrets.ts'
 
 /** What putting a new manifest in force changes, all generated and ready to be committed. */
 export interface PlannedUpdate {
@@ -30,6 +30,7 @@ export async function planManifestUpdate(
   next: PreparedManifest,
   ports: Ports,
 ): Promise<PlannedUpdate> {
+  requireAffordable(next.manifest.secrets.values())
   const authority = await renewIntermediate(state.authority, ports.names, ports.now())
   const rotates = next.manifest.config.rotateRootSecret
   const changes: StateChange[] = [

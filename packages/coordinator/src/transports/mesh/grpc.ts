@@ -1,4 +1,4 @@
-import type { ServerHttp2Stream } from 'node:http2'
+import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { ArrivingBodies } from '../arriving-bodies.ts'
 
 /**
@@ -157,8 +157,8 @@ export function sendStatus(stream: ServerHttp2Stream, status: GrpcStatus, messag
     },
     { endStream: true },
   )
-  // What is still coming must not hold the connection's window.
-  stream.resume()
+  // A client that is still sending is told to stop (RFC 9113, section 8.1).
+  stream.close(constants.NGHTTP2_NO_ERROR)
 }
 
 function isOpen(stream: ServerHttp2Stream): boolean {

@@ -67,14 +67,17 @@ export function refusal(
   const mapped = statuses[code][version]
   const status = mapped === 'refused' ? refusedStatus : mapped
   if (version === 2 && (status === 400 || status === 401 || status === 413)) {
-    return {
-      status,
-      contentType: jsonType,
-      body: `${JSON.stringify({ status: 'fail', data: null, message })}\n`,
-    }
+    return failure(message, null, status)
   }
   return errorAnswer(status, message)
 }
+
+/** JSend `fail`; `data` names the members of the request that are at fault. */
+export const failure = (message: string, data: unknown, status = 400): Answer => ({
+  status,
+  contentType: jsonType,
+  body: `${JSON.stringify({ status: 'fail', data, message })}\n`,
+})
 
 export function errorAnswer(status: number, message?: string): Answer {
   return {

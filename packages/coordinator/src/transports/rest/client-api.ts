@@ -24,6 +24,7 @@ import {
   type Answer,
   type ApiVersion,
   errorAnswer,
+  failure,
   isAnswer,
   success,
   successText,
@@ -305,13 +306,23 @@ function addRecovery(add: Add, recovery: Recovery, routes: Map<string, Map<strin
   routes.set('/recover', new Map([['POST', { version: 1, refusedStatus: 500, handle: () => gone }]]))
 }
 
-/** Quotes are verified once the verifier is wired in; until then the gate refuses, open or not. */
+/** Quotes are verified once the verifier is wired in; until then the gate, where it is open, refuses all. */
 function addSignQuote(add: Add, ports: Ports): void {
   add(2, 'POST', '/sign-quote', async ({ body }) => {
     requireGate(ports.ledger.state, 'SignQuoteEndpoint')
-    signQuoteRequest(await body())
-    throw new Refusal('evidence_invalid', 'this version of Taw verifies no quotes yet, so it signs none')
+    const reason = unverifiable(await body())
+    return failure(`the quote can't be signed: ${reason}`, { sgxQuote: reason })
   })
+}
+
+function unverifiable(body: Uint8Array): string {
+  try {
+    const quote = signQuoteRequest(body)
+    return quote.length === 0 ? 'there is none' : 'this version of Taw verifies no quotes yet'
+  } catch (error) {
+    if (error instanceof Refusal) return error.message
+    throw error
+  }
 }
 
 /** Runs a synchronous operation as a promise, so that what it throws becomes a rejection. */

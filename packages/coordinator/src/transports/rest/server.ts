@@ -148,16 +148,37 @@ function readBody(request: Incoming, arriving: ArrivingBodies): Promise<Uint8Arr
 
 function send(request: Incoming, response: Outgoing, answer: Answer): void {
   if (response.destroyed || response.headersSent) return
+  for (const [name, value] of Object.entries(headersOf(answer))) response.setHeader(name, value)
+  response.statusCode = answer.status
+  if (request.method === 'HEAD') {
+    response.end()
+  } else if (isStillSent(request)) {
+    response.write(answer.body)
+    readOn(request, () => response.end())
+  } else {
+    response.end(answer.body)
+  }
+}
+
+function isStillSent(request: Incoming): boolean {
   const { headers } = request
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
-  const unread = hasBody && !request.complete
-  for (const [name, value] of Object.entries(headersOf(answer))) response.setHeader(name, value)
-  // A body that nobody reads must not be taken for the next request, nor keep its sender busy.
-  if (unread && request.httpVersionMajor === 1) response.setHeader('connection', 'close')
-  response.statusCode = answer.status
-  if (request.method === 'HEAD') response.end()
-  else response.end(answer.body)
-  if (unread) request.resume()
+  return !request.complete && (hasBody || 'stream' in request)
+}
+
+/**
+ * Reads on after an answer that came before the request was whole: a connection that is closed while its client sends
+ * takes the answer away with it. Not for ever, though.
+ */
+function readOn(request: Incoming, end: () => void): void {
+  let left: number = limits.restBodyBytes
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length
+    if (left >= 0) return
+    if ('stream' in request) request.stream.close()
+    else request.destroy()
+  })
+  request.once('end', end)
 }
 
 function splitOnce(text: string, separator: string): [string, string] {
