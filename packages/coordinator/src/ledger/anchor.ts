@@ -36,7 +36,10 @@ export interface Anchor {
 /** One sector: counter, sequence (8 bytes each), hash (32), confirmed (8), digest or zeros (32), MAC (32), zeros. */
 export function encodeAnchor(epoch: Epoch, { counter, point, confirmed, base }: Anchor): Buffer {
   const writer = new ByteWriter().count(counter).count(point.sequence).raw(point.hash)
-  const fields = writer.count(confirmed).raw(base ?? noBase).take()
+  const fields = writer
+    .count(confirmed)
+    .raw(base ?? noBase)
+    .take()
   const used = Buffer.concat([fields, epoch.mac(label, fields)])
   return Buffer.concat([used, Buffer.alloc(sectorLength - used.length)])
 }
@@ -73,7 +76,8 @@ export function readAnchors(epoch: Epoch, sectors: Uint8Array): Anchors {
   const newest = anchors.reduce((best, anchor) =>
     anchor !== undefined && (best === undefined || anchor.counter > best.counter) ? anchor : best,
   )
-  if (newest === undefined) throw new StorageDamaged('sealed_key was altered: none of its anchors authenticates')
+  if (newest === undefined)
+    throw new StorageDamaged('sealed_key was altered: none of its anchors authenticates')
   return {
     newest,
     nextIndex: (anchors.indexOf(newest) + 1) % anchorCount,

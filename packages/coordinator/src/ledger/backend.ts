@@ -48,6 +48,8 @@ export interface Batch {
   readonly macs?: Iterable<Uint8Array>
 }
 
+export type SettledLog = 'empty' | 'keep'
+
 /**
  * Stores numbered entries, one snapshot and the head, and knows nothing of what they mean.
  *
@@ -75,8 +77,13 @@ export interface LedgerBackend {
    * @returns how many were dropped; less than `limit`: all are gone
    */
   dropSealedParts(upTo: number, limit: number): Promise<number>
-  /** Puts everything in its final place, so that replaced bytes don't linger in logs of the storage's own. */
-  settle(): Promise<void>
+  /**
+   * Puts everything in its final place.
+   *
+   * @param log `empty`: replaced bytes don't linger in a log of the storage's own either; `keep`: they may, and what
+   * comes next is written over them, which is faster
+   */
+  settle(log: SettledLog): Promise<void>
   close(): Promise<void>
 }
 

@@ -1,4 +1,5 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import { callFileSystem } from './files.ts'
 import { framed, sha256, uint64 } from './framing.ts'
 
 /*
@@ -23,7 +24,7 @@ export class BaseDigest {
   #length = 0
 
   constructor(file: string) {
-    this.#descriptor = openSync(file, 'r')
+    this.#descriptor = callFileSystem(`opening "${file}"`, () => openSync(file, 'r'))
   }
 
   /** Bytes of the file. */
@@ -70,7 +71,9 @@ export class BaseDigest {
     const start = index * chunkLength
     let filled = 0
     while (filled < chunkLength) {
-      const read = readSync(this.#descriptor, chunk, filled, chunkLength - filled, start + filled)
+      const read = callFileSystem('hashing ledger.db', () =>
+        readSync(this.#descriptor, chunk, filled, chunkLength - filled, start + filled),
+      )
       if (read === 0) break
       filled += read
     }

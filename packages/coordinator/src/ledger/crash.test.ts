@@ -45,7 +45,11 @@ const recover = ({ sealed }: OpenedLedger): Promise<unknown> => {
   assert.ok(sealed)
   return sealed.recover(new SecretBytes(Buffer.from(dek.reveal())), (state) => ({
     changes: [],
-    audit: { action: 'manifest-set', actor: { kind: 'anonymous' }, fingerprint: state.manifest?.fingerprint ?? '' },
+    audit: {
+      action: 'manifest-set',
+      actor: { kind: 'anonymous' },
+      fingerprint: state.manifest?.fingerprint ?? '',
+    },
     result: undefined,
   }))
 }
@@ -82,7 +86,11 @@ const scenarios: Record<string, Scenario> = {
   'setting a manifest over sealed state': {
     prepare: sealedLedger,
     startsInRecovery: true,
-    steps: [({ ledger }) => setManifest(ledger), ({ ledger }) => activate(ledger), ({ ledger }) => ledger.close()],
+    steps: [
+      ({ ledger }) => setManifest(ledger),
+      ({ ledger }) => activate(ledger),
+      ({ ledger }) => ledger.close(),
+    ],
   },
   recovery: {
     prepare: sealedLedger,
@@ -111,7 +119,12 @@ interface Run {
   readonly crashed: string
 }
 
-async function run(t: TestContext, scenario: Scenario, prepared: string, fault: Fault | undefined): Promise<Run> {
+async function run(
+  t: TestContext,
+  scenario: Scenario,
+  prepared: string,
+  fault: Fault | undefined,
+): Promise<Run> {
   const base = temporaryFolder(t)
   const [folder, crashed] = [path.join(base, 'seal'), path.join(base, 'crashed')]
   copyFolder(prepared, folder)
@@ -140,7 +153,11 @@ async function run(t: TestContext, scenario: Scenario, prepared: string, fault: 
 }
 
 /** Takes a step; when the storage fails, it must have changed nothing, and work when the trouble is over. */
-async function taken(step: Scenario['steps'][number], opened: OpenedLedger, storage: FaultyStorage): Promise<void> {
+async function taken(
+  step: Scenario['steps'][number],
+  opened: OpenedLedger,
+  storage: FaultyStorage,
+): Promise<void> {
   const before = describe(opened.ledger)
   try {
     await step(opened)

@@ -163,7 +163,12 @@ export class SealDirectory {
   }
 
   dropFormerKey(): void {
-    if (this.#has(names.formerKey)) this.#files.remove(this.#at(names.formerKey))
+    this.#removeIfThere(names.formerKey)
+  }
+
+  /** Removes what a crash left of attempts that came to nothing. */
+  removeLeftovers(): void {
+    for (const name of [names.formerKey, names.newKey, names.incoming]) this.#removeIfThere(name)
   }
 
   /**
@@ -178,7 +183,11 @@ export class SealDirectory {
     this.#files.makeFolder(incoming)
     try {
       if (build === undefined) this.#files.writeNew(path.join(incoming, names.nothing), new Uint8Array())
-      else await build({ ledgerFile: path.join(incoming, names.ledger), keyFile: path.join(incoming, names.key) })
+      else
+        await build({
+          ledgerFile: path.join(incoming, names.ledger),
+          keyFile: path.join(incoming, names.key),
+        })
       if (this.#oldNames(true, true).length > 0) {
         this.#files.makeFolder(path.join(incoming, this.#freeReplacedName(now)))
       }
@@ -245,6 +254,10 @@ export class SealDirectory {
       // It is removed at the next attempt; what went wrong first is the news.
       if (!(error instanceof StorageUnavailable)) throw error
     }
+  }
+
+  #removeIfThere(name: string): void {
+    if (this.#has(name)) this.#files.remove(this.#at(name))
   }
 
   #has(name: string): boolean {

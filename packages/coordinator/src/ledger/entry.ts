@@ -26,22 +26,23 @@ export interface NewEntry {
 }
 
 /** Makes the entry that follows `previous`. */
-export function sealEntry(epoch: Epoch, previous: ChainPoint, { time, audit, changes }: NewEntry): StoredEntry {
+export function sealEntry(
+  epoch: Epoch,
+  previous: ChainPoint,
+  { time, audit, changes }: NewEntry,
+): StoredEntry {
   const sequence = previous.sequence + 1
   const publicPart = writePublicPart(time, audit)
-  const position = entryPosition(sequence, epoch.number, previous.hash)
+  const place = { sequence, epoch: epoch.number, publicPart }
   const sealedPart =
     changes.length === 0
       ? changes
-      : encrypt(epoch.sealedPartKey, changes, framed(sealedPartLabel, epoch.ledgerId, position, publicPart))
+      : encrypt(epoch.sealedPartKey, changes, associatedData(epoch.ledgerId, previous, place))
   changes.fill(0)
   const sealedDigest = sha256(sealedPart)
-  const entryHash = chainHash(position, publicPart, sealedDigest)
-  const mac = entryMac(epoch, entryHash)
-  return { sequence, epoch: epoch.number, publicPart, sealedPart, sealedDigest, hash: entryHash, mac }
+  const hash = chainHash(previous, { ...place, sealedDigest })
+  return { ...place, sealedPart, sealedDigest, hash, mac: entryMac(epoch, hash) }
 }
-
-const sealedPartLabel = 'taw ledger sealed part v1'
 
 /**
  * Opens the sealed part of an entry that was verified.
@@ -49,14 +50,12 @@ const sealedPartLabel = 'taw ledger sealed part v1'
  * @throws {@link StorageDamaged} when it isn't there, or was not sealed in this place of this ledger
  */
 export function openSealedPart(epoch: Epoch, previous: ChainPoint, entry: StoredEntry): Uint8Array {
-  const { sequence, publicPart, sealedPart } = entry
+  const { sequence, sealedPart } = entry
   if (sealedPart === undefined) {
     throw new StorageDamaged(`entry ${sequence} has no sealed part, though no snapshot covers it`)
   }
   if (sealedPart.length === 0) return sealedPart
-  const position = entryPosition(sequence, entry.epoch, previous.hash)
-  const associatedData = framed(sealedPartLabel, epoch.ledgerId, position, publicPart)
-  const opened = decrypt(epoch.sealedPartKey, sealedPart, associatedData)
+  const opened = decrypt(epoch.sealedPartKey, sealedPart, associatedData(epoch.ledgerId, previous, entry))
   if (opened === undefined) {
     throw new StorageDamaged(`the sealed part of entry ${sequence} ${decryptFailure(sealedPart)}`)
   }
@@ -74,11 +73,14 @@ export function verifyChain(previous: ChainPoint, entry: StoredEntry): ChainPoin
     throw new StorageDamaged(`entry ${previous.sequence + 1} is missing; entry ${sequence} follows instead`)
   }
   if (sealedPart !== undefined && !sameBytes(sha256(sealedPart), entry.sealedDigest)) {
-    throw new StorageDamaged(`the sealed part of entry ${sequence} does not have the digest that the entry names`)
+    throw new StorageDamaged(
+      `the sealed part of entry ${sequence} does not have the digest that the entry names`,
+    )
   }
-  const position = entryPosition(sequence, entry.epoch, previous.hash)
-  if (!sameBytes(chainHash(position, entry.publicPart, entry.sealedDigest), entry.hash)) {
-    throw new StorageDamaged(`the hash of entry ${sequence} does not follow from its contents and the entry before`)
+  if (!sameBytes(chainHash(previous, entry), entry.hash)) {
+    throw new StorageDamaged(
+      `the hash of entry ${sequence} does not follow from its contents and the entry before`,
+    )
   }
   return entry
 }
@@ -93,9 +95,18 @@ const entryMacLabel = 'taw ledger entry MAC v1'
 
 export const entryMac = (epoch: Epoch, entryHash: Uint8Array): Buffer => epoch.mac(entryMacLabel, entryHash)
 
-/** What binds an entry to its place: number, epoch, and all entries before. */
-const entryPosition = (sequence: number, epoch: number, previousHash: Uint8Array): Buffer =>
-  framed('taw ledger position v1', uint64(sequence), uint64(epoch), previousHash)
+type Place = Pick<StoredEntry, 'sequence' | 'epoch' | 'publicPart'>
 
-const chainHash = (position: Uint8Array, publicPart: Uint8Array, sealedDigest: Uint8Array): Buffer =>
-  sha256(framed('taw ledger entry v1', position, publicPart, sealedDigest))
+/** Binds a sealed part to its place: ledger, number, epoch, all entries before, and the public part. */
+const associatedData = (
+  ledgerId: Uint8Array,
+  previous: ChainPoint,
+  { sequence, epoch, publicPart }: Place,
+): Buffer =>
+  framed('taw ledger sealed part v1', ledgerId, uint64(sequence), uint64(epoch), previous.hash, publicPart)
+
+function chainHash(previous: ChainPoint, entry: Place & Pick<StoredEntry, 'sealedDigest'>): Buffer {
+  const { sequence, epoch, publicPart, sealedDigest } = entry
+  const numbers = [uint64(sequence), uint64(epoch)]
+  return sha256(framed('taw ledger entry v1', ...numbers, previous.hash, publicPart, sealedDigest))
+}

@@ -46,7 +46,11 @@ export class EpochStarter {
    * @param current undefined: nothing was set yet, or what was can't be opened and is moved aside
    * @throws {@link StorageUnavailable}, {@link import('../sealing/provider.ts').SealingError}
    */
-  async start(current: Position | undefined, transaction: WaitingTransaction, rekey: Rekey): Promise<Position> {
+  async start(
+    current: Position | undefined,
+    transaction: WaitingTransaction,
+    rekey: Rekey,
+  ): Promise<Position> {
     const epoch = nextEpoch(current?.epoch, rekey)
     const point = current?.head ?? chainStart(epoch.ledgerId)
     const { decision, time, next } = transaction
@@ -74,7 +78,7 @@ export class EpochStarter {
     const entries = current === undefined ? [] : copyOf(current.store.backend, point.sequence)
     const whole = { ...batch, entries: [...entries, ...batch.entries] }
     if (!isTemporary) return await this.#createDirectory(epoch, whole)
-    await current?.store.settle(current.epoch, current.head)
+    await current?.store.settle(current.epoch, current.head, 'empty')
     if (this.#options.directory.hasLedger()) await this.#replaceAll(undefined)
     const backend = new MemoryBackend()
     await backend.append(0, whole)
@@ -127,7 +131,9 @@ export class EpochStarter {
       await former.close()
     } catch (error) {
       if (!(error instanceof Error)) throw error
-      this.#options.notices.warn(`closing the ledger that ${next.isTemporary ? 'ends' : 'moves'}: ${error.message}`)
+      this.#options.notices.warn(
+        `closing the ledger that ${next.isTemporary ? 'ends' : 'moves'}: ${error.message}`,
+      )
     }
   }
 }
@@ -157,7 +163,8 @@ function nextEpoch(current: Epoch | undefined, { sealMode, dek, recovery }: Reke
     const keys = dek === undefined ? current.keys : { dek, macKey: current.keys.macKey }
     return current.next({ sealMode, keys, recovery: recovery ?? current.recovery })
   }
-  if (dek === undefined || recovery === undefined) throw new Error('the first epoch needs a key and a recovery')
+  if (dek === undefined || recovery === undefined)
+    throw new Error('the first epoch needs a key and a recovery')
   const ledgerId = new Uint8Array(randomBytes(ledgerIdLength))
   return new Epoch({ number: 1, ledgerId, sealMode, recovery, keys: { dek, macKey: newMacKey() } })
 }
@@ -167,7 +174,8 @@ function copyOf(backend: LedgerBackend, end: number): StoredEntry[] {
   const entries: StoredEntry[] = []
   while (entries.length < end) {
     const page = backend.entries(entries.length, Math.min(pageSize, end - entries.length))
-    if (page.length === 0) throw new StorageUnavailable(`entry ${entries.length + 1} is missing in the ledger`)
+    if (page.length === 0)
+      throw new StorageUnavailable(`entry ${entries.length + 1} is missing in the ledger`)
     for (const entry of page) entries.push({ ...entry, sealedPart: undefined })
   }
   return entries

@@ -24,11 +24,11 @@ const folderMode = 0o700
  * crash may precede or follow; tests fail each of them in turn. They throw {@link StorageUnavailable}.
  */
 export interface LedgerFiles {
-  exists(path: string): boolean
+  readonly exists: (path: string) => boolean
   /** Names in a folder. */
-  list(folder: string): readonly string[]
+  readonly list: (folder: string) => readonly string[]
   /** @param maxLength bytes; a longer file is refused unread */
-  read(file: string, maxLength: number): Uint8Array
+  readonly read: (file: string, maxLength: number) => Uint8Array
   makeFolder(folder: string): void
   /** Makes a file that must not exist, and its contents durable. Its name is durable after {@link syncFolder}. */
   writeNew(file: string, contents: Uint8Array): void
@@ -49,9 +49,9 @@ export interface InPlaceFile {
 
 export const nodeFiles: LedgerFiles = {
   exists: existsSync,
-  list: (folder) => call(`listing "${folder}"`, () => readdirSync(folder)),
+  list: (folder) => callFileSystem(`listing "${folder}"`, () => readdirSync(folder)),
   read: (file, maxLength) =>
-    call(`reading "${file}"`, () => {
+    callFileSystem(`reading "${file}"`, () => {
       const descriptor = openSync(file, 'r')
       try {
         const { size } = fstatSync(descriptor)
@@ -62,10 +62,12 @@ export const nodeFiles: LedgerFiles = {
       }
     }),
   makeFolder: (folder) => {
-    call(`making the folder "${folder}"`, () => mkdirSync(folder, { mode: folderMode }))
+    callFileSystem(`making the folder "${folder}"`, () => {
+      mkdirSync(folder, { mode: folderMode })
+    })
   },
   writeNew: (file, contents) => {
-    call(`writing "${file}"`, () => {
+    callFileSystem(`writing "${file}"`, () => {
       const descriptor = openSync(file, 'wx', fileMode)
       try {
         writeWhole(descriptor, contents, 0)
@@ -76,17 +78,17 @@ export const nodeFiles: LedgerFiles = {
     })
   },
   rename: (from, to) => {
-    call(`renaming "${from}" to "${to}"`, () => {
+    callFileSystem(`renaming "${from}" to "${to}"`, () => {
       renameSync(from, to)
     })
   },
   remove: (path) => {
-    call(`removing "${path}"`, () => {
+    callFileSystem(`removing "${path}"`, () => {
       rmSync(path, { recursive: true, force: true })
     })
   },
   syncFolder: (folder) => {
-    call(`syncing the folder "${folder}"`, () => {
+    callFileSystem(`syncing the folder "${folder}"`, () => {
       const descriptor = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)
       try {
         fsyncSync(descriptor)
@@ -104,11 +106,11 @@ class NodeInPlaceFile implements InPlaceFile {
 
   constructor(file: string) {
     this.#name = file
-    this.#descriptor = call(`opening "${file}"`, () => openSync(file, 'r+'))
+    this.#descriptor = callFileSystem(`opening "${file}"`, () => openSync(file, 'r+'))
   }
 
   write(contents: Uint8Array, offset: number): void {
-    call(`writing "${this.#name}"`, () => {
+    callFileSystem(`writing "${this.#name}"`, () => {
       writeWhole(this.#descriptor, contents, offset)
     })
   }
@@ -134,7 +136,8 @@ function writeWhole(descriptor: number, contents: Uint8Array, offset: number): v
   }
 }
 
-function call<T>(doing: string, action: () => T): T {
+/** Calls the file system. @throws {@link StorageUnavailable} */
+export function callFileSystem<T>(doing: string, action: () => T): T {
   try {
     return action()
   } catch (error) {
@@ -143,4 +146,6 @@ function call<T>(doing: string, action: () => T): T {
 }
 
 const unavailable = (doing: string, error: unknown): StorageUnavailable =>
-  new StorageUnavailable(`${doing}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  new StorageUnavailable(`${doing}: ${error instanceof Error ? error.message : String(error)}`, {
+    cause: error,
+  })

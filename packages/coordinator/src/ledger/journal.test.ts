@@ -63,7 +63,7 @@ class Gate {
       await backend.append(expected, batch)
     },
     dropSealedParts: (upTo, limit) => backend.dropSealedParts(upTo, limit),
-    settle: () => backend.settle(),
+    settle: (log) => backend.settle(log),
     close: () => backend.close(),
   })
 }
@@ -145,7 +145,13 @@ test('when writing fails, all who wait are refused, the state is the durable one
 
 test('an epoch may start between other transactions that wait', async (t) => {
   const { ledger, folder } = await gatedLedger(t)
-  const results = [activate(ledger), activate(ledger), updateManifest(ledger), activate(ledger), activate(ledger)]
+  const results = [
+    activate(ledger),
+    activate(ledger),
+    updateManifest(ledger),
+    activate(ledger),
+    activate(ledger),
+  ]
   assert.deepEqual(await Promise.all(results), [1, 2, 'updated', 3, 4])
   const after = contentsOf(ledger)
   await ledger.close()
@@ -209,7 +215,8 @@ test('a long tail is replaced by a snapshot, and its sealed parts are dropped', 
   const folder = temporaryFolder(t)
   const { ledger } = await open(folder, { delays: { bind: 0, idle: 0, compaction: 0 } })
   await setManifest(ledger)
-  for (let round = 0; round < 10; round++) await Promise.all(Array.from({ length: 500 }, () => activate(ledger)))
+  for (let round = 0; round < 10; round++)
+    await Promise.all(Array.from({ length: 500 }, () => activate(ledger)))
   await ledger.close()
   const backend = new SqliteBackend(path.join(folder, 'ledger.db'), 'read')
   const snapshot = backend.snapshot()
@@ -233,7 +240,9 @@ test('a secret that was replaced is in no sealed part soon after', async (t) => 
   await writeSecret(ledger, 'token', Buffer.from('second'))
   const hasParts = (): boolean => {
     const backend = new SqliteBackend(path.join(folder, 'ledger.db'), 'read')
-    const found = backend.entries(0, 10).some(({ sealedPart }) => sealedPart !== undefined && sealedPart.length > 0)
+    const found = backend
+      .entries(0, 10)
+      .some(({ sealedPart }) => sealedPart !== undefined && sealedPart.length > 0)
     void backend.close()
     return found
   }
@@ -245,11 +254,21 @@ test('a secret that was replaced is in no sealed part soon after', async (t) => 
 async function sharedLedger(t: Parameters<typeof temporaryFolder>[0]) {
   const backend = new MemoryBackend()
   const ledgerId = Buffer.alloc(16, 5)
-  const epoch = new Epoch({ number: 1, ledgerId, sealMode: 'ProductKey', recovery, keys: { dek, macKey: newMacKey() } })
+  const epoch = new Epoch({
+    number: 1,
+    ledgerId,
+    sealMode: 'ProductKey',
+    recovery,
+    keys: { dek, macKey: newMacKey() },
+  })
   const decision = manifestSet(freshState())
   const state = applyChanges(freshState(), decision.changes)
   const { audit } = decision
-  const entry = sealEntry(epoch, chainStart(ledgerId), { time: new Date(0), audit, changes: new Uint8Array() })
+  const entry = sealEntry(epoch, chainStart(ledgerId), {
+    time: new Date(0),
+    audit,
+    changes: new Uint8Array(),
+  })
   const batch = epochBatch(epoch, entry, state, 0)
   await backend.append(0, batch)
   const folder = temporaryFolder(t)
@@ -261,8 +280,20 @@ async function sharedLedger(t: Parameters<typeof temporaryFolder>[0]) {
     const openBackend = (): LedgerBackend => assert.fail('nothing is opened')
     const starter = new EpochStarter({ directory, files: nodeFiles, sealing, openBackend, now, notices })
     const release = (): void => undefined
-    const journal = new Journal(state, undefined, { starter, prepareManifest: loadManifest, now, notices, delays, release })
-    const work = { tail: { entries: 0, bytes: 0, replaces: false }, covered: 1, lingers: false, isUnsettled: false }
+    const journal = new Journal(state, undefined, {
+      starter,
+      prepareManifest: loadManifest,
+      now,
+      notices,
+      delays,
+      release,
+    })
+    const work = {
+      tail: { entries: 0, bytes: 0, replaces: false },
+      covered: 1,
+      lingers: false,
+      isUnsettled: false,
+    }
     journal.open({ position: { store: temporaryStore(backend), epoch, head: batch.head }, state, work })
     return journal
   }

@@ -100,7 +100,8 @@ export class Journal implements Ledger {
   }
 
   async transact<T>(decide: (state: State) => Decision<T>): Promise<T> {
-    if (this.#isClosed) throw new Refusal('storage_unavailable', 'the Coordinator is ending; send the request again')
+    if (this.#isClosed)
+      throw new Refusal('storage_unavailable', 'the Coordinator is ending; send the request again')
     const { waiting, result } = startTransaction(decide, this.#speculative, this.#options.now)
     const isNothingSet = this.#position === undefined && this.#speculative === this.#state
     if (isNothingSet && waiting.decision.rekey === undefined) {
@@ -219,7 +220,9 @@ export class Journal implements Ledger {
       try {
         listener(state, former)
       } catch (error) {
-        this.#options.notices.warn(`a listener failed: ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
+        this.#options.notices.warn(
+          `a listener failed: ${error instanceof Error ? (error.stack ?? '') : String(error)}`,
+        )
       }
     }
   }
@@ -250,7 +253,9 @@ export class Journal implements Ledger {
     try {
       await store.backend.append(head.sequence, { entries: [], head: makeHead(epoch, head, head.confirmed) })
     } catch (error) {
-      this.#options.notices.warn(`the storage fails: ${error instanceof Error ? error.message : String(error)}`)
+      this.#options.notices.warn(
+        `the storage fails: ${error instanceof Error ? error.message : String(error)}`,
+      )
     }
   }
 

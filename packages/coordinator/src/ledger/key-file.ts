@@ -87,9 +87,12 @@ export function parseKeyFile(bytes: Uint8Array): KeyFileLayout {
     const end = bytes.length - reader.remaining
     const anchorsAt = roundUp(end)
     if (bytes.length !== anchorsAt + anchorCount * sectorLength) {
-      throw new CodecError(`it has ${bytes.length} bytes, but must have ${anchorsAt + anchorCount * sectorLength}`)
+      throw new CodecError(
+        `it has ${bytes.length} bytes, but must have ${anchorsAt + anchorCount * sectorLength}`,
+      )
     }
-    if (bytes.subarray(end, anchorsAt).some((octet) => octet !== 0)) throw new CodecError('its padding is not zero')
+    if (bytes.subarray(end, anchorsAt).some((octet) => octet !== 0))
+      throw new CodecError('its padding is not zero')
     return { kind, binding, ledgerId, sealed, anchorsAt }
   } catch (error) {
     if (!(error instanceof CodecError)) throw error
@@ -98,7 +101,10 @@ export function parseKeyFile(bytes: Uint8Array): KeyFileLayout {
 }
 
 /** @throws {@link StorageDamaged} when the key doesn't open, with the reason */
-export async function openKeyFile(provider: SealingProvider, layout: KeyFileLayout): Promise<KeyFileContents> {
+export async function openKeyFile(
+  provider: SealingProvider,
+  layout: KeyFileLayout,
+): Promise<KeyFileContents> {
   const { kind, binding, ledgerId, sealed } = layout
   if (kind !== provider.kind) {
     throw new StorageDamaged(
@@ -106,7 +112,10 @@ export async function openKeyFile(provider: SealingProvider, layout: KeyFileLayo
     )
   }
   try {
-    const contents = await provider.unseal(sealed, { binding, associatedData: associate(kind, binding, ledgerId) })
+    const contents = await provider.unseal(sealed, {
+      binding,
+      associatedData: associate(kind, binding, ledgerId),
+    })
     return { ledgerId, keys: decodeContents(contents) }
   } catch (error) {
     if (!(error instanceof SealingError) && !(error instanceof CodecError)) throw error

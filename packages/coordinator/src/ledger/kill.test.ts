@@ -42,7 +42,9 @@ async function answersOf(child: ChildProcess, enough: number): Promise<(folder: 
 test('kill -9 at any moment loses nothing that was answered, and leaves nothing to repair', async (t) => {
   const base = temporaryFolder(t)
   for (let kill = 0; kill < kills; kill++) {
-    const child = spawn(process.execPath, [writer, base, String(writers)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [writer, base, String(writers)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     // At another moment each time: the number of answers varies, and so does what is on its way.
     const lastAnswer = await answersOf(child, 1 + ((kill * 61) % 500))
     child.removeAllListeners('exit')
@@ -57,7 +59,8 @@ test('kill -9 at any moment loses nothing that was answered, and leaves nothing 
       const found = ledger.state.activations.get('web') ?? 0
       assert.ok(found >= answered && found <= answered + writers, `${found} found, ${answered} answered`)
       assert.equal(ledger.entries(0, 1_000_000).length, ledger.state.manifest === undefined ? 0 : 1 + found)
-      if (ledger.state.manifest !== undefined && kill % 2 === 0) assert.equal(await activate(ledger), found + 1)
+      if (ledger.state.manifest !== undefined && kill % 2 === 0)
+        assert.equal(await activate(ledger), found + 1)
       await ledger.close()
     }
   }
@@ -66,7 +69,9 @@ test('kill -9 at any moment loses nothing that was answered, and leaves nothing 
 for (const ending of ['exit', 'drain']) {
   test(`a process that ends without closing the ledger (${ending}) leaves it whole`, async (t) => {
     const base = temporaryFolder(t)
-    const child = spawn(process.execPath, [writer, base, '1', ending], { stdio: ['ignore', 'ignore', 'inherit'] })
+    const child = spawn(process.execPath, [writer, base, '1', ending], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
     await once(child, 'close')
     const { ledger } = await open(path.join(base, '0'))
     assert.equal(ledger.recoveryReason, undefined)

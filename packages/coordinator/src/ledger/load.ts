@@ -52,7 +52,7 @@ export async function loadLedger(options: LoadOptions): Promise<Loaded> {
   return { opened: { position, state, work: { tail, covered, lingers, isUnsettled } }, unverified }
 }
 
-/** Removes what a crash left of former keys. */
+/** Removes what a crash left. */
 async function tidyKeys(
   store: DirectoryStore,
   { epoch, head }: Replayed,
@@ -61,10 +61,10 @@ async function tidyKeys(
 ): Promise<void> {
   try {
     if (keys.size > 1) await store.replaceKey([epoch], head)
-    directory.dropFormerKey()
+    directory.removeLeftovers()
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    notices.warn(`removing keys of other epochs: ${error.message}`)
+    notices.warn(`removing what a crash left: ${error.message}`)
   }
 }
 
@@ -74,7 +74,10 @@ interface FoundKey {
   readonly anchors: Anchors
 }
 
-async function readKey({ directory, sealing }: Pick<LoadOptions, 'directory' | 'sealing'>): Promise<FoundKey> {
+async function readKey({
+  directory,
+  sealing,
+}: Pick<LoadOptions, 'directory' | 'sealing'>): Promise<FoundKey> {
   if (!directory.hasKey()) throw new StorageDamaged('the file sealed_key is missing')
   let bytes: Uint8Array
   try {
@@ -136,7 +139,9 @@ function verifyFiles(
 
 /** Before SQLite reads it. A long file is hashed later, in the background. @throws {@link StorageDamaged} */
 function checkBase(ledgerFile: string, { newest: { base } }: Anchors): void {
-  if (base === undefined || statSync(ledgerFile).size > promptLength) return
+  const file = statSync(ledgerFile, { throwIfNoEntry: false })
+  if (file?.isFile() !== true) throw new StorageDamaged('ledger.db is not a file')
+  if (base === undefined || file.size > promptLength) return
   if (!sameBytes(digestOf(ledgerFile), base)) {
     throw new StorageDamaged('ledger.db is not the file that sealed_key has seen: it was altered or put back')
   }

@@ -1,12 +1,12 @@
 import type { State } from '../state/state.ts'
-import type { StoredSnapshot } from './backend.ts'
+import type { SettledLog, StoredSnapshot } from './backend.ts'
 import { makeHead } from './head.ts'
 import type { Tail } from './replay.ts'
 import { sealSnapshot } from './snapshot.ts'
 import type { HeadPoint, Position } from './store.ts'
 
 /** Entries after a snapshot that make the next one due: a start replays no more than about these. */
-const entriesPerSnapshot = 4096
+const entriesPerSnapshot = 2048
 
 /** Bytes of sealed parts that make the next snapshot due, unless the snapshot itself is larger. */
 const bytesPerSnapshot = 4 * 1024 * 1024
@@ -14,7 +14,7 @@ const bytesPerSnapshot = 4 * 1024 * 1024
 /** Sealed parts that are dropped in one transaction, so that no commit waits long. */
 const partsPerDrop = 512
 
-/** Batches after which it is emptied in any case; each takes some 12 KiB there. */
+/** Batches after which it is moved into the file in any case; each takes some 12 KiB there. */
 const batchesPerSettle = 256
 
 /** Milliseconds. */
@@ -62,8 +62,10 @@ export class Maintenance {
   #isFinished = false
   /** Settles when no run is under way. */
   #running: Promise<void> = Promise.resolve()
-  /** Batches that were written since the write-ahead log was emptied. */
+  /** Batches that were written since the write-ahead log was moved into the file. */
   #unsettled = 0
+  /** The write-ahead log is not empty. */
+  #hasLog = false
   /** When the newest of them was. */
   #idleSince = 0
   /** When replaced secrets must be gone; undefined: there are none. */
@@ -110,11 +112,12 @@ export class Maintenance {
     await this.#running
     await this.#bindKey()
     if (this.#tail.replaces || this.#lingers) await this.#compact()
-    await this.#settle()
+    await this.#settle('empty')
   }
 
   #unsettle(): void {
     this.#unsettled++
+    this.#hasLog = true
     this.#idleSince = performance.now()
     this.#schedule(this.#delays.bind)
   }
@@ -159,13 +162,13 @@ export class Maintenance {
   async #run(): Promise<void> {
     if (this.#isFinished) return
     await this.#bindKey()
+    const isIdle = this.#idleSince + this.#delays.idle <= performance.now()
     if (this.#isSnapshotDue()) await this.#compact()
     else if (this.#lingers) await this.#drop()
-    else if (this.#unsettled >= batchesPerSettle || this.#idleSince + this.#delays.idle <= performance.now()) {
-      await this.#settle()
-    }
+    else if (isIdle && this.#hasLog) await this.#settle('empty')
+    else if (this.#unsettled >= batchesPerSettle) await this.#settle('keep')
     if (this.#compactBy !== undefined) this.#scheduleAt(this.#compactBy)
-    if (this.#unsettled > 0) this.#scheduleAt(this.#idleSince + this.#delays.idle)
+    if (this.#hasLog) this.#scheduleAt(this.#idleSince + this.#delays.idle)
   }
 
   /** What is overdue has failed, and waits longer. */
@@ -183,7 +186,7 @@ export class Maintenance {
   /** Flushes the anchor, and once nothing else goes on, has the ledger know it. */
   async #bindKey(): Promise<void> {
     await this.#port.current()?.position.store.flush()
-    await this.#attempt('recording that the sealed key is durable', async () => {
+    await this.#attemptAlone('recording that the sealed key is durable', async () => {
       const current = this.#port.current()
       if (current === undefined || !this.#port.isIdle()) return
       const { store, head } = current.position
@@ -192,7 +195,7 @@ export class Maintenance {
   }
 
   async #compact(): Promise<void> {
-    await this.#attempt('writing a snapshot', async () => {
+    await this.#attemptAlone('writing a snapshot', async () => {
       const current = this.#port.current()
       if (current === undefined) return
       const { epoch, head } = current.position
@@ -204,47 +207,59 @@ export class Maintenance {
     if (this.#lingers) await this.#drop()
   }
 
-  async #writeHead({ store, epoch, head: { sequence, hash } }: Position, snapshot?: StoredSnapshot): Promise<void> {
+  async #writeHead(
+    { store, epoch, head: { sequence, hash } }: Position,
+    snapshot?: StoredSnapshot,
+  ): Promise<void> {
     const head = makeHead(epoch, { sequence, hash }, store.confirmed)
     await store.backend.append(sequence, { entries: [], head, ...(snapshot !== undefined && { snapshot }) })
     store.anchor(epoch, head)
     this.#port.moved(head)
     this.#unsettled++
+    this.#hasLog = true
   }
 
   /** Drops what the snapshot covers, leaving room for commits in between. */
   async #drop(): Promise<void> {
-    for (let goesOn = true; goesOn; ) {
+    for (let goesOn = true; goesOn;) {
       goesOn = false
-      await this.#attempt('dropping sealed parts that a snapshot covers', async () => {
+      await this.#attemptAlone('dropping sealed parts that a snapshot covers', async () => {
         const backend = this.#port.current()?.position.store.backend
         if (backend === undefined) return
         const dropped = await backend.dropSealedParts(this.#covered, partsPerDrop)
         goesOn = dropped === partsPerDrop
         this.#unsettled++
+        this.#hasLog = true
         if (!goesOn) this.#lingers = false
       })
     }
-    await this.#settle()
+    await this.#settle('empty')
   }
 
-  /** Empties the write-ahead log, in which replaced bytes may stand as well. */
-  async #settle(): Promise<void> {
-    await this.#attempt('hashing ledger.db', () => this.#port.current()?.position.store.prepareSettle(), false)
-    await this.#attempt('emptying the write-ahead log', async () => {
+  /** Moves the write-ahead log into the file; once it is empty, no replaced bytes stand in it either. */
+  async #settle(log: SettledLog): Promise<void> {
+    await this.#attempt('hashing ledger.db', async () => {
+      await this.#port.current()?.position.store.prepareSettle()
+    })
+    await this.#attemptAlone('moving the write-ahead log into the file', async () => {
       const current = this.#port.current()
       if (current === undefined) return
       const { store, epoch, head } = current.position
-      await store.settle(epoch, head)
+      await store.settle(epoch, head, log)
       this.#unsettled = 0
+      this.#hasLog = log === 'keep'
     })
   }
 
+  /** While nothing else is written. */
+  async #attemptAlone(doing: string, action: () => Promise<void>): Promise<void> {
+    await this.#attempt(doing, () => this.#port.exclusive(action))
+  }
+
   /** What fails is tried again later. */
-  async #attempt(doing: string, action: () => Promise<void> | undefined, isExclusive = true): Promise<void> {
+  async #attempt(doing: string, action: () => Promise<void>): Promise<void> {
     try {
-      if (isExclusive) await this.#port.exclusive(async () => action())
-      else await action()
+      await action()
     } catch (error) {
       this.#port.warn(`${doing}: ${error instanceof Error ? error.message : String(error)}`)
       this.#schedule(this.#delays.compaction)

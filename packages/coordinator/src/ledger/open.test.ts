@@ -35,7 +35,8 @@ test('a restart changes nothing that a client can see', async (t) => {
   assert.equal(await activate(first.ledger), 1)
   const before = contentsOf(first.ledger)
   await first.ledger.close()
-  for (const name of readdirSync(folder)) assert.equal(statSync(path.join(folder, name)).mode & 0o777, 0o600, name)
+  for (const name of readdirSync(folder))
+    assert.equal(statSync(path.join(folder, name)).mode & 0o777, 0o600, name)
 
   for (let restart = 0; restart < 2; restart++) {
     const next = await open(folder)

@@ -9,7 +9,7 @@ import { type LedgerFiles, nodeFiles } from './files.ts'
 import { HistoryVerification } from './history.ts'
 import { Journal } from './journal.ts'
 import type { Ledger } from './ledger.ts'
-import { type Loaded, loadLedger } from './load.ts'
+import { type Loaded, loadLedger, type LoadOptions } from './load.ts'
 import { type MaintenanceDelays, usualDelays } from './maintenance.ts'
 import { SealedLedger } from './recovery.ts'
 import type { Notices } from './store.ts'
@@ -57,7 +57,7 @@ export interface OpenedLedger {
  * @throws {@link SealDirectoryUnusable} when the directory can't be used, or another Coordinator uses it
  */
 export async function openLedger(options: LedgerOptions): Promise<OpenedLedger> {
-  const { files = nodeFiles, wrapBackend = (backend) => backend, delays = usualDelays } = options
+  const { files = nodeFiles, wrapBackend = unchanged, delays = usualDelays } = options
   const { sealing, prepareManifest, now, notices } = options
   checkSealDirectory(options.directory)
   const directory = new SealDirectory(options.directory, files)
@@ -83,21 +83,24 @@ export async function openLedger(options: LedgerOptions): Promise<OpenedLedger> 
   }
 }
 
-type Storage = ConstructorParameters<typeof SealedLedger>[1]
-type Found = { readonly loaded: Loaded } | { readonly reason: string } | Record<never, never>
+const unchanged = (backend: LedgerBackend): LedgerBackend => backend
+
+type Storage = LoadOptions
+type Found = { readonly loaded: Loaded } | { readonly reason: string } | { readonly nothing: true }
 
 async function findLedger(storage: Storage): Promise<Found> {
   const { directory, notices } = storage
   if (!directory.hasLedger()) {
-    if (directory.hasKey()) notices.warn(`"${directory.keyFile}" is here, but no ledger: the state was removed`)
-    return {}
+    if (directory.hasKey())
+      notices.warn(`"${directory.keyFile}" is here, but no ledger: the state was removed`)
+    return { nothing: true }
   }
   try {
     directory.lock()
     directory.completeSwitch()
     if (directory.hasLedger()) return { loaded: await loadLedger(storage) }
     directory.unlock()
-    return {}
+    return { nothing: true }
   } catch (error) {
     if (error instanceof StorageDamaged) return { reason: error.message }
     directory.unlock()

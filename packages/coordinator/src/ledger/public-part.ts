@@ -38,8 +38,10 @@ export function parsePublicPart(entry: Pick<StoredEntry, 'sequence' | 'publicPar
         `this build reads version ${publicVersion}`,
     )
   }
-  const time = 'time' in parsed && typeof parsed.time === 'string' ? new Date(parsed.time) : new Date(Number.NaN)
-  if (Number.isNaN(time.getTime())) throw new StorageDamaged(`the public part of entry ${sequence} has no time`)
+  const time =
+    'time' in parsed && typeof parsed.time === 'string' ? new Date(parsed.time) : new Date(Number.NaN)
+  if (Number.isNaN(time.getTime()))
+    throw new StorageDamaged(`the public part of entry ${sequence} has no time`)
   return { time, audit: 'audit' in parsed ? parsed.audit : undefined }
 }
 

@@ -3,7 +3,13 @@ import type { SecretBytes } from '../secrets/secret-bytes.ts'
 import { SealingError } from '../sealing/provider.ts'
 import { applyChanges, type State } from '../state/state.ts'
 import { type Anchor, encodeAnchor } from './anchor.ts'
-import { type Batch, type LedgerBackend, StorageDamaged, StorageUnavailable, type StoredHead } from './backend.ts'
+import {
+  type Batch,
+  type LedgerBackend,
+  StorageDamaged,
+  StorageUnavailable,
+  type StoredHead,
+} from './backend.ts'
 import { SqliteBackend } from './backends/sqlite.ts'
 import { entryMac, sealEntry } from './entry.ts'
 import { type Epoch, newMacKey } from './epoch.ts'
@@ -73,7 +79,11 @@ export class SealedLedger {
         changes: new Uint8Array(),
       })
       const store = await this.#write(epoch, replayed, epochBatch(epoch, entry, state, entry.sequence))
-      const position = { store, epoch, head: { sequence: entry.sequence, hash: entry.hash, confirmed: entry.sequence } }
+      const position = {
+        store,
+        epoch,
+        head: { sequence: entry.sequence, hash: entry.hash, confirmed: entry.sequence },
+      }
       const tail = { entries: 0, bytes: 0, replaces: false }
       const work = { tail, covered: entry.sequence, lingers: true, isUnsettled: true }
       this.#journal.open({ position, state, work })
@@ -145,7 +155,8 @@ const anchorOf = ({ sequence, hash, confirmed }: StoredHead): Anchor => ({
 /** The MACs of all entries under the new key. Their hashes were verified. */
 function* macsOf(backend: LedgerBackend, epoch: Epoch, end: number): Generator<Uint8Array> {
   for (let after = 0; after < end; after += pageSize) {
-    for (const { hash } of backend.entries(after, Math.min(pageSize, end - after))) yield entryMac(epoch, hash)
+    for (const { hash } of backend.entries(after, Math.min(pageSize, end - after)))
+      yield entryMac(epoch, hash)
   }
 }
 
@@ -162,7 +173,11 @@ function refusalOf(error: unknown, code: 'recovery_invalid' | 'storage_unavailab
     return new Refusal('storage_unavailable', `recovering: ${error.message}`, { cause: error })
   }
   if (!(error instanceof StorageDamaged)) return error
-  return new Refusal(code, `recovering: the key does not fit the state, or it was altered: ${error.message}`, {
-    cause: error,
-  })
+  return new Refusal(
+    code,
+    `recovering: the key does not fit the state, or it was altered: ${error.message}`,
+    {
+      cause: error,
+    },
+  )
 }

@@ -58,13 +58,18 @@ export interface ReplayOptions {
 }
 
 /** What is there before any key is. @throws {@link StorageDamaged} */
-export function readFrame(backend: LedgerBackend): { readonly head: StoredHead; readonly snapshot: StoredSnapshot } {
+export function readFrame(backend: LedgerBackend): {
+  readonly head: StoredHead
+  readonly snapshot: StoredSnapshot
+} {
   const head = backend.head()
   const snapshot = backend.snapshot()
   if (head === undefined) throw new StorageDamaged('the record of where the ledger ends is missing')
   if (snapshot === undefined) throw new StorageDamaged('the snapshot is missing')
   if (snapshot.epoch !== head.epoch) {
-    throw new StorageDamaged(`the snapshot is of epoch ${snapshot.epoch}, but the ledger is in epoch ${head.epoch}`)
+    throw new StorageDamaged(
+      `the snapshot is of epoch ${snapshot.epoch}, but the ledger is in epoch ${head.epoch}`,
+    )
   }
   if (snapshot.sequence > head.sequence) {
     throw new StorageDamaged(
@@ -77,7 +82,13 @@ export function readFrame(backend: LedgerBackend): { readonly head: StoredHead; 
 /** The epoch in which a ledger ends. */
 export function epochOf(head: StoredHead, snapshot: StoredSnapshot, keys: EpochKeys): Epoch {
   const { sealMode, recovery } = snapshot
-  const description: EpochDescription = { number: head.epoch, ledgerId: head.ledgerId, sealMode, recovery, keys }
+  const description: EpochDescription = {
+    number: head.epoch,
+    ledgerId: head.ledgerId,
+    sealMode,
+    recovery,
+    keys,
+  }
   return new Epoch(description)
 }
 
@@ -167,7 +178,9 @@ function replayTail(
   requireSamePoint(point, head, 'the ledger ends with')
   const [beyond] = backend.entries(head.sequence, 1)
   if (beyond !== undefined) {
-    throw new StorageDamaged(`the ledger ends at entry ${head.sequence}, but there is an entry ${beyond.sequence}`)
+    throw new StorageDamaged(
+      `the ledger ends at entry ${head.sequence}, but there is an entry ${beyond.sequence}`,
+    )
   }
   return { entries: head.sequence - snapshot.sequence, bytes, replaces }
 }
@@ -182,7 +195,9 @@ export function openEntry(
   verifyChain(point, entry)
   if (verifyMacs) verifyMac(epoch, entry)
   if (entry.epoch !== epoch.number) {
-    throw new StorageDamaged(`entry ${entry.sequence} is of epoch ${entry.epoch}; it must be of ${epoch.number}`)
+    throw new StorageDamaged(
+      `entry ${entry.sequence} is of epoch ${entry.epoch}; it must be of ${epoch.number}`,
+    )
   }
   const opened = openSealedPart(epoch, point, entry)
   return opened.length === 0 ? [] : decode(opened, `entry ${entry.sequence}`)
@@ -198,7 +213,8 @@ export function entryAt(backend: LedgerBackend, sequence: number): StoredEntry {
 /** @throws {@link StorageDamaged} when the next entry is missing */
 function pageOf(backend: LedgerBackend, point: ChainPoint, end: number): readonly StoredEntry[] {
   const page = backend.entries(point.sequence, Math.min(pageSize, end - point.sequence))
-  if (page.length === 0) throw new StorageDamaged(`entry ${point.sequence + 1} is missing: the ledger was cut`)
+  if (page.length === 0)
+    throw new StorageDamaged(`entry ${point.sequence + 1} is missing: the ledger was cut`)
   return page
 }
 

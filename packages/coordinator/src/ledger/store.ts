@@ -1,6 +1,6 @@
 import type { SealingProvider } from '../sealing/provider.ts'
 import { type Anchor, type Anchors, encodeAnchor, readAnchors } from './anchor.ts'
-import type { Batch, LedgerBackend, StoredHead } from './backend.ts'
+import type { Batch, LedgerBackend, SettledLog, StoredHead } from './backend.ts'
 import { BaseDigest, loggedPages } from './base-digest.ts'
 import type { SealDirectory } from './directory.ts'
 import type { ChainPoint } from './entry.ts'
@@ -26,7 +26,7 @@ export interface LedgerStore {
   /** What {@link LedgerStore.settle} needs and can be done while others write. */
   prepareSettle(): Promise<void>
   /** Puts everything in its final place; nothing else may be written meanwhile. */
-  settle(epoch: Epoch, head: HeadPoint): Promise<void>
+  settle(epoch: Epoch, head: HeadPoint, log: SettledLog): Promise<void>
   close(): Promise<void>
 }
 
@@ -50,7 +50,7 @@ export function temporaryStore(backend: LedgerBackend): LedgerStore {
     flush: () => Promise.resolve(),
     appendEpoch: (_former, _next, expected, batch) => backend.append(expected.sequence, batch),
     prepareSettle: () => Promise.resolve(),
-    settle: () => backend.settle(),
+    settle: (_epoch, _head, log) => backend.settle(log),
     close: () => backend.close(),
   }
 }
@@ -88,6 +88,7 @@ export class DirectoryStore implements LedgerStore {
   /** Undefined while it isn't known which file bears the name: it is opened at the next anchor. */
   #key: OpenKey | undefined
   #epoch: Epoch
+  #isClosed = false
 
   /** @throws {@link StorageUnavailable}, {@link StorageDamaged} when there is no sealed key of `epoch` any more */
   constructor(options: DirectoryStoreOptions) {
@@ -166,13 +167,13 @@ export class DirectoryStore implements LedgerStore {
   async prepareSettle(): Promise<void> {
     const { base } = this.#anchor
     let isNew = false
-    while (this.#digest.hashSome()) {
+    while (!this.#isClosed && this.#digest.hashSome()) {
       isNew = true
       await new Promise((resolve) => {
         setImmediate(resolve)
       })
     }
-    if (!isNew || base === undefined || sameBytes(this.#digest.digest(), base)) return
+    if (!isNew || this.#isClosed || base === undefined || sameBytes(this.#digest.digest(), base)) return
     this.#options.notices.error('ledger.db was altered from outside, in bytes that no record uses')
   }
 
@@ -180,17 +181,18 @@ export class DirectoryStore implements LedgerStore {
    * A checkpoint. `ledger.db` changes, so the sealed key must not name its digest meanwhile; afterwards it names the
    * new one.
    */
-  async settle(epoch: Epoch, head: HeadPoint): Promise<void> {
+  async settle(epoch: Epoch, head: HeadPoint, log: SettledLog): Promise<void> {
     this.#epoch = epoch
     const pages = loggedPages(`${this.#options.directory.ledgerFile}-wal`)
     if (pages.length === 0 && this.#anchor.base !== undefined) return
     await this.#nameBase(head, undefined)
     for (const { offset, length } of pages) this.#digest.touch(offset, length)
-    await this.backend.settle()
+    await this.backend.settle(log)
     await this.#nameBase(head, this.#digest.digest())
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     process.off('exit', this.#beforeExit)
     const isBaseOpen = this.#leaveBaseOpen()
     this.#key?.file.close()
@@ -207,7 +209,8 @@ export class DirectoryStore implements LedgerStore {
    */
   #leaveBaseOpen(): boolean {
     const { base } = this.#anchor
-    if (base === undefined || loggedPages(`${this.#options.directory.ledgerFile}-wal`).length === 0) return true
+    if (base === undefined || loggedPages(`${this.#options.directory.ledgerFile}-wal`).length === 0)
+      return true
     try {
       this.#writeAnchor({ ...this.#anchor, base: undefined })
       return true

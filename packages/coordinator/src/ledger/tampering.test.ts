@@ -74,7 +74,9 @@ async function examine(folder: string): Promise<{ refused: string } | { state: s
       sealing: simulationSealing,
       prepareManifest: loadManifest,
     })
-    return { state: encodeChanges(stateToChanges(replayed.state)).toString('hex') + String(replayed.head.sequence) }
+    return {
+      state: encodeChanges(stateToChanges(replayed.state)).toString('hex') + String(replayed.head.sequence),
+    }
   } catch (error) {
     assert.ok(error instanceof StorageDamaged, String(error))
     return { refused: error.message }
@@ -125,9 +127,13 @@ for (const [what, make] of Object.entries({ killed: killedDirectory, closed: clo
       if (!existsSync(file)) continue
       const bytes = readFileSync(file)
       let count = 0
-      for (let offset = 0; offset < bytes.length; offset += name === 'sealed_key' ? Math.ceil(stride / 9) : stride) {
+      for (
+        let offset = 0;
+        offset < bytes.length;
+        offset += name === 'sealed_key' ? Math.ceil(stride / 9) : stride
+      ) {
         const flipped = Buffer.from(bytes)
-        flipped[offset] = (flipped[offset] ?? 0) ^ (1 << (offset * 5) % 8)
+        flipped[offset] = (flipped[offset] ?? 0) ^ (1 << ((offset * 5) % 8))
         writeFileSync(file, flipped)
         assert.ok('refused' in (await examine(folder)), `${name}, byte ${offset}`)
         count++
@@ -146,7 +152,18 @@ for (const [what, make] of Object.entries({ killed: killedDirectory, closed: clo
       const file = path.join(folder, name)
       if (!existsSync(file)) continue
       const bytes = readFileSync(file)
-      for (const length of [0, 1, 100, 511, 512, 1000, 4096, bytes.length - 4096, bytes.length - 512, bytes.length - 1]) {
+      for (const length of [
+        0,
+        1,
+        100,
+        511,
+        512,
+        1000,
+        4096,
+        bytes.length - 4096,
+        bytes.length - 512,
+        bytes.length - 1,
+      ]) {
         if (length < 0 || length >= bytes.length) continue
         writeFileSync(file, bytes.subarray(0, length))
         assert.ok('refused' in (await examine(folder)), `${name} cut to ${length} of ${bytes.length}`)
@@ -177,7 +194,10 @@ test('entries that are removed, swapped, changed or added are refused', async (t
         'UPDATE entries SET sequence = 4 WHERE sequence = -3',
       /hash of entry 3 does not follow/,
     ],
-    [`UPDATE entries SET public = CAST(replace(CAST(public AS TEXT), 'web', 'job') AS BLOB)`, /hash of entry/],
+    [
+      `UPDATE entries SET public = CAST(replace(CAST(public AS TEXT), 'web', 'job') AS BLOB)`,
+      /hash of entry/,
+    ],
     ['UPDATE entries SET epoch = 2 WHERE sequence = 3', /hash of entry 3/],
     ['UPDATE entries SET mac = zeroblob(32) WHERE sequence = 3', /entry 3 has a wrong MAC/],
     ['UPDATE entries SET mac = zeroblob(2) WHERE sequence = 3', /entry 3 has a wrong MAC/],
@@ -210,7 +230,10 @@ test('sealed parts that are removed, swapped or changed are refused', async (t) 
   const folder = await forgetDigest(await killedDirectory(t, someWork))
   const attacks: [string, RegExp][] = [
     ['DELETE FROM sealed WHERE sequence = 3', /entry 3 has no sealed part, though no snapshot covers it/],
-    ['UPDATE sealed SET bytes = zeroblob(length(bytes)) WHERE sequence = 3', /sealed part of entry 3 does not have the/],
+    [
+      'UPDATE sealed SET bytes = zeroblob(length(bytes)) WHERE sequence = 3',
+      /sealed part of entry 3 does not have the/,
+    ],
     [
       'UPDATE sealed SET bytes = (SELECT bytes FROM sealed WHERE sequence = 4) WHERE sequence = 3',
       /sealed part of entry 3 does not have the digest/,
@@ -363,8 +386,14 @@ test('a sealed key of an unknown version, of another provider or with other byte
   const file = path.join(folder, 'sealed_key')
   const genuine = readFileSync(file)
   const refusals: [Buffer, RegExp][] = [
-    [Buffer.concat([genuine.subarray(0, 8), Buffer.of(2), genuine.subarray(9)]), /version 2; this build reads version 1/],
-    [Buffer.from(genuine.toString('latin1').replace('simulation', 'simulatiom'), 'latin1'), /provider "simulatiom"/],
+    [
+      Buffer.concat([genuine.subarray(0, 8), Buffer.of(2), genuine.subarray(9)]),
+      /version 2; this build reads version 1/,
+    ],
+    [
+      Buffer.from(genuine.toString('latin1').replace('simulation', 'simulatiom'), 'latin1'),
+      /provider "simulatiom"/,
+    ],
     [Buffer.alloc(32, 1), /no sealed key/],
     [Buffer.alloc(0), /no sealed key/],
     [Buffer.concat([genuine, Buffer.alloc(512)]), /bytes, but must have/],
@@ -407,7 +436,7 @@ function altering(backend: LedgerBackend, tampered: { after?: number }): LedgerB
         ),
     append: (expected, batch) => backend.append(expected, batch),
     dropSealedParts: (upTo, limit) => backend.dropSealedParts(upTo, limit),
-    settle: () => backend.settle(),
+    settle: (log) => backend.settle(log),
     close: () => backend.close(),
   }
 }

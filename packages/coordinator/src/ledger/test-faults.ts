@@ -83,7 +83,7 @@ export class FaultyStorage {
     entries: (after, limit) => backend.entries(after, limit),
     append: (expected, batch) => this.#later('append', () => backend.append(expected, batch)),
     dropSealedParts: (upTo, limit) => this.#later('drop', () => backend.dropSealedParts(upTo, limit)),
-    settle: () => this.#later('settle', () => backend.settle()),
+    settle: (log) => this.#later('settle', () => backend.settle(log)),
     // A dead process can't tidy up, but this one goes on to test others.
     close: () => backend.close(),
   })

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
@@ -45,7 +54,10 @@ export interface Notes {
   readonly errors: string[]
 }
 
-export function optionsFor(directory: string, change: Partial<LedgerOptions> = {}): LedgerOptions & { notes: Notes } {
+export function optionsFor(
+  directory: string,
+  change: Partial<LedgerOptions> = {},
+): LedgerOptions & { notes: Notes } {
   const notes: Notes = { warnings: [], errors: [] }
   let clock = Date.parse('2026-02-03T04:05:06.789Z')
   return {
@@ -94,7 +106,12 @@ export function manifestSet(
 export const setManifest = (ledger: Ledger, sealMode?: SealMode, key?: SecretBytes): Promise<string> =>
   ledger.transact((state) => manifestSet(state, sealMode, key))
 
-export const marble = { kind: 'marble', type: 'web', uuid: '11111111-2222-4333-8444-555555555555', evidence: null } as const
+export const marble = {
+  kind: 'marble',
+  type: 'web',
+  uuid: '11111111-2222-4333-8444-555555555555',
+  evidence: null,
+} as const
 
 /** Counts one activation up; what an activation does. */
 export function activation(state: State): Decision<number> {
@@ -111,7 +128,12 @@ export const activate = (ledger: Ledger): Promise<number> => ledger.transact(act
 export function writeSecret(ledger: Ledger, name: string, value: Uint8Array): Promise<undefined> {
   const bytes = new SecretBytes(value)
   const changes: StateChange[] = [
-    { kind: 'secret', generation: 'current', name, value: { certificate: undefined, private: bytes, public: bytes } },
+    {
+      kind: 'secret',
+      generation: 'current',
+      name,
+      value: { certificate: undefined, private: bytes, public: bytes },
+    },
   ]
   return ledger.transact(() => ({
     changes,
@@ -125,11 +147,17 @@ export function writeSecret(ledger: Ledger, name: string, value: Uint8Array): Pr
 }
 
 /** A full update with new recovery keys. */
-export function updateManifest(ledger: Ledger, sealMode: SealMode = 'ProductKey', key?: SecretBytes): Promise<string> {
+export function updateManifest(
+  ledger: Ledger,
+  sealMode: SealMode = 'ProductKey',
+  key?: SecretBytes,
+): Promise<string> {
   return ledger.transact((state) => {
     assert.ok(state.manifest)
     return {
-      changes: [{ kind: 'root-secret', current: new SecretBytes(randomBytes(32)), previous: state.rootSecret }],
+      changes: [
+        { kind: 'root-secret', current: new SecretBytes(randomBytes(32)), previous: state.rootSecret },
+      ],
       audit: {
         action: 'update-initiated',
         actor: { kind: 'user', name: 'alice', certificate: 'ab'.repeat(32) },
@@ -153,7 +181,13 @@ export async function readAnchor(folder: string): Promise<{ anchor: Anchor; epoc
   const layout = parseKeyFile(bytes)
   const { ledgerId, keys } = await openKeyFile(simulationSealing, layout)
   const [[number, found] = assert.fail('no key')] = keys
-  const epoch = new Epoch({ number, ledgerId, sealMode: 'ProductKey', recovery: Buffer.alloc(0), keys: found })
+  const epoch = new Epoch({
+    number,
+    ledgerId,
+    sealMode: 'ProductKey',
+    recovery: Buffer.alloc(0),
+    keys: found,
+  })
   const { newest } = readAnchors(epoch, bytes.subarray(layout.anchorsAt))
   return { anchor: newest, epoch, head: bytes.subarray(0, layout.anchorsAt) }
 }

@@ -15,7 +15,7 @@ export const aeadOverhead = headLength + tagLength
  * @param key 32 bytes
  */
 export function encrypt(key: KeyObject, plaintext: Uint8Array, associatedData: Uint8Array): Buffer {
-  const box = Buffer.allocUnsafeSlow(aeadOverhead + plaintext.length)
+  const box = Buffer.allocUnsafe(aeadOverhead + plaintext.length)
   box[0] = aeadVersion
   box.set(freshNonce(), 1)
   const cipher = createCipheriv('aes-256-gcm', key, box.subarray(1, headLength))

@@ -80,9 +80,9 @@ export class ByteWriter {
     return this
   }
 
-  /** A copy of what was written; the writer itself is wiped, and can be used again. */
+  /** A copy of what was written, for the caller to wipe; the writer itself is wiped, and can be used again. */
   take(): Buffer {
-    const written = Buffer.allocUnsafeSlow(this.#length)
+    const written = Buffer.allocUnsafe(this.#length)
     this.#buffer.copy(written, 0, 0, this.#length)
     this.reset()
     return written
@@ -170,7 +170,9 @@ export class ByteReader {
   #advance(length: number): number {
     const start = this.#offset
     if (length > this.remaining) {
-      throw new CodecError(`the bytes end at ${this.#bytes.length}, but byte ${start} starts a field of ${length}`)
+      throw new CodecError(
+        `the bytes end at ${this.#bytes.length}, but byte ${start} starts a field of ${length}`,
+      )
     }
     this.#offset = start + length
     return start

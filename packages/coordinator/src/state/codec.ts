@@ -76,7 +76,8 @@ export function stateToChanges(state: State): StateChange[] {
   for (const [name, value] of state.previousSecrets) {
     changes.push({ kind: 'secret', generation: 'previous', name, value })
   }
-  for (const [marbleType, count] of state.activations) changes.push({ kind: 'activations', marbleType, count })
+  for (const [marbleType, count] of state.activations)
+    changes.push({ kind: 'activations', marbleType, count })
   for (const [key, value] of state.counters) changes.push({ kind: 'counter', key, value })
   if (state.pendingUpdate !== undefined) changes.push({ kind: 'pending-update', update: state.pendingUpdate })
   return changes
@@ -165,11 +166,20 @@ function readChange(from: ByteReader): StoredChange {
     case kinds.manifest:
       return { kind: 'stored-manifest', raw: from.bytes() }
     case kinds['package-version']:
-      return { kind: 'package-version', name: from.text(), securityVersion: from.optional(() => from.count()) }
+      return {
+        kind: 'package-version',
+        name: from.text(),
+        securityVersion: from.optional(() => from.count()),
+      }
     case kinds.secret: {
       const generation = generations[from.uint8()]
       if (generation === undefined) throw new CodecError('a secret is neither current nor previous')
-      return { kind: 'secret', generation, name: from.text(), value: from.optional(() => readSecretValue(from)) }
+      return {
+        kind: 'secret',
+        generation,
+        name: from.text(),
+        value: from.optional(() => readSecretValue(from)),
+      }
     }
     case kinds.activations:
       return { kind: 'activations', marbleType: from.text(), count: from.count() }

@@ -23,6 +23,8 @@ export function tlsOptions(identity: ServerIdentity): TlsOptions & SecureContext
     requestCert: true,
     rejectUnauthorized: false,
     handshakeTimeout: limits.tlsHandshakeMs,
+    // Else the last packet of an answer waits for the delayed acknowledgement of the one before: 40 ms.
+    noDelay: true,
   }
 }
 

@@ -3,7 +3,13 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { BackendConflict, type Batch, type LedgerBackend, type StoredEntry, type StoredHead } from '../backend.ts'
+import {
+  BackendConflict,
+  type Batch,
+  type LedgerBackend,
+  type StoredEntry,
+  type StoredHead,
+} from '../backend.ts'
 import { temporaryFolder } from '../test-ledger.ts'
 import { MemoryBackend } from './memory.ts'
 import { SqliteBackend } from './sqlite.ts'
@@ -97,7 +103,12 @@ for (const [name, create] of Object.entries(backends)) {
     await backend.append(2, { entries: [], head: head(2, 2), snapshot })
     assert.deepEqual(plain(backend.head()), plain(head(2, 2)))
     assert.deepEqual(plain(backend.snapshot()), plain(snapshot))
-    const second = { ...snapshot, sealMode: 'UniqueKey', sealed: randomBytes(10), recovery: new Uint8Array() } as const
+    const second = {
+      ...snapshot,
+      sealMode: 'UniqueKey',
+      sealed: randomBytes(10),
+      recovery: new Uint8Array(),
+    } as const
     await backend.append(2, { entries: [], head: head(2, 2), snapshot: second })
     assert.deepEqual(plain(backend.snapshot()), plain(second))
   })
@@ -146,12 +157,12 @@ test('sqlite: what was dropped or replaced is in no file any more', async (t) =>
     snapshot: { ...snapshot, sealMode: 'ProductKey', sealed },
   })
   await backend.append(2, withSnapshot(Buffer.from((secrets[2] ?? '').repeat(1000))))
-  await backend.settle()
+  await backend.settle('empty')
   for (const secret of secrets) assert.ok(readFileSync(file).includes(secret), secret)
 
   await backend.append(2, withSnapshot(Buffer.from('new')))
   await backend.dropSealedParts(2, 10)
-  await backend.settle()
+  await backend.settle('empty')
   for (const name of [file, `${file}-wal`]) {
     for (const secret of secrets) assert.ok(!readFileSync(name).includes(secret), `${name}: ${secret}`)
   }
@@ -181,7 +192,9 @@ test('sqlite: files of others and of other versions are refused', async (t) => {
   await new SqliteBackend(file, 'create').close()
   const database = new DatabaseSync(file)
   database.exec('PRAGMA user_version = 2')
-  assert.throws(() => new SqliteBackend(file, 'read'), { message: /format version 2; this build reads version 1/ })
+  assert.throws(() => new SqliteBackend(file, 'read'), {
+    message: /format version 2; this build reads version 1/,
+  })
   database.exec('PRAGMA user_version = 1; CREATE TRIGGER evil AFTER INSERT ON entries BEGIN SELECT 1; END')
   assert.throws(() => new SqliteBackend(file, 'read'), { message: /tables are not those of a ledger/ })
   database.close()

@@ -1,4 +1,10 @@
-import { BackendConflict, type Batch, type LedgerBackend, type StoredEntry, type StoredHead } from '../backend.ts'
+import {
+  BackendConflict,
+  type Batch,
+  type LedgerBackend,
+  type StoredEntry,
+  type StoredHead,
+} from '../backend.ts'
 import type { StoredSnapshot } from '../backend.ts'
 
 /** Keeps a ledger in memory: for the seal mode `Disabled`, and for tests. Each entry stays for good. */

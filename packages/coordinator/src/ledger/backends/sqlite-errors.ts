@@ -28,7 +28,8 @@ export function callSqlite<T>(doing: string, call: () => T): T {
 
 function explained(doing: string, error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error)) return error
-  if (error.code === 'ERR_OUT_OF_RANGE') return new StorageDamaged(`${doing}: ${error.message}`, { cause: error })
+  if (error.code === 'ERR_OUT_OF_RANGE')
+    return new StorageDamaged(`${doing}: ${error.message}`, { cause: error })
   if (error.code !== 'ERR_SQLITE_ERROR' || !('errcode' in error)) return error
   const extended = Number(error.errcode)
   const primary = extended & 0xff
@@ -38,5 +39,7 @@ function explained(doing: string, error: unknown): unknown {
   if (lockedCodes.has(primary)) {
     return new StorageUnavailable(`${doing}: another process has it open`, { cause: error })
   }
-  return new StorageUnavailable(`${doing}: ${error.message} (SQLite result code ${extended})`, { cause: error })
+  return new StorageUnavailable(`${doing}: ${error.message} (SQLite result code ${extended})`, {
+    cause: error,
+  })
 }

@@ -57,7 +57,9 @@ export function createSchema(database: DatabaseSync): void {
 export function checkSchema(database: DatabaseSync): void {
   const application = numberOf(database, 'application_id')
   if (application !== applicationId) {
-    throw new StorageDamaged(`it is a SQLite file of application ${application}, not a ledger (${applicationId})`)
+    throw new StorageDamaged(
+      `it is a SQLite file of application ${application}, not a ledger (${applicationId})`,
+    )
   }
   const version = numberOf(database, 'user_version')
   if (version !== formatVersion) {
@@ -68,5 +70,5 @@ export function checkSchema(database: DatabaseSync): void {
   if (!isExact) throw new StorageDamaged('its tables are not those of a ledger')
 }
 
-const numberOf = (database: DatabaseSync, pragma: string): unknown =>
-  database.prepare(`PRAGMA ${pragma}`).get()?.[pragma]
+const numberOf = (database: DatabaseSync, pragma: string): number =>
+  Number(database.prepare(`PRAGMA ${pragma}`).get()?.[pragma])

@@ -5,6 +5,7 @@ import {
   BackendConflict,
   type Batch,
   type LedgerBackend,
+  type SettledLog,
   StorageDamaged,
   type StoredEntry,
   type StoredHead,
@@ -67,7 +68,9 @@ export class SqliteBackend implements LedgerBackend {
 
   /** SQLite's own check of the file's structure. It reads all of it. @throws {@link StorageDamaged} */
   checkStructure(): void {
-    const findings = callSqlite('checking the file', () => this.#database.prepare('PRAGMA quick_check(1)').get())
+    const findings = callSqlite('checking the file', () =>
+      this.#database.prepare('PRAGMA quick_check(1)').get(),
+    )
     const finding = findings?.['quick_check']
     if (finding !== 'ok') throw new StorageDamaged(`the file is damaged: ${String(finding)}`)
   }
@@ -104,10 +107,10 @@ export class SqliteBackend implements LedgerBackend {
     return count
   }
 
-  settle(): Promise<void> {
+  settle(log: SettledLog): Promise<void> {
     return promised(() => {
-      callSqlite('emptying the write-ahead log', () => {
-        this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      callSqlite('moving the write-ahead log into the file', () => {
+        this.#database.exec(`PRAGMA wal_checkpoint(${log === 'empty' ? 'TRUNCATE' : 'PASSIVE'})`)
       })
     })
   }
@@ -145,7 +148,9 @@ const promised = (call: () => void): Promise<void> =>
   })
 
 function openDatabase(file: string, mode: SqliteMode): DatabaseSync {
-  if (!statSync(file).isFile()) throw new StorageDamaged(`"${file}" is no file`)
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) {
+    throw new StorageDamaged(`there is no file "${file}"`)
+  }
   const database = new DatabaseSync(file, { readOnly: mode === 'read', timeout: 0 })
   try {
     // The schema is not ours to trust; see checkSchema. Sorting happens in memory, so that nothing leaks elsewhere.
@@ -185,7 +190,9 @@ function prepareStatements(database: DatabaseSync) {
     rollback: prepare('ROLLBACK'),
     head: prepare('SELECT ledger_id, epoch, sequence, hash, confirmed, mac FROM head WHERE id = 1'),
     sequence: prepare('SELECT sequence FROM head WHERE id = 1'),
-    snapshot: prepare('SELECT epoch, sequence, hash, seal_mode, recovery, sealed, mac FROM snapshot WHERE id = 1'),
+    snapshot: prepare(
+      'SELECT epoch, sequence, hash, seal_mode, recovery, sealed, mac FROM snapshot WHERE id = 1',
+    ),
     entries: prepare(
       `SELECT e.sequence, e.epoch, e.public, e.sealed_digest, e.hash, e.mac, s.bytes AS sealed
        FROM entries e LEFT JOIN sealed s ON s.sequence = e.sequence

@@ -37,11 +37,7 @@ export function gramineSealing(directory: string = gramineKeyDirectory): Sealing
   }
 }
 
-async function withKey<T>(
-  directory: string,
-  context: SealContext,
-  use: (key: Uint8Array) => T,
-): Promise<T> {
+async function withKey<T>(directory: string, context: SealContext, use: (key: Uint8Array) => T): Promise<T> {
   const key = await readKey(directory, context.binding)
   try {
     return use(key)

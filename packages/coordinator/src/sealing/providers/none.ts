@@ -10,5 +10,7 @@ export const noSealing: SealingProvider = {
   kind: 'none',
   seal: () => Promise.resolve(new Uint8Array()),
   unseal: () =>
-    Promise.reject(new SealingError('this TEE has no sealing key, so the state needs recovery after every start')),
+    Promise.reject(
+      new SealingError('this TEE has no sealing key, so the state needs recovery after every start'),
+    ),
 }

@@ -1,5 +1,5 @@
 import http2, { type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import { limits } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
@@ -150,27 +150,28 @@ function send(request: Incoming, response: Outgoing, answer: Answer): void {
   if (response.destroyed || response.headersSent) return
   for (const [name, value] of Object.entries(headersOf(answer))) response.setHeader(name, value)
   response.statusCode = answer.status
-  if (request.method === 'HEAD') {
-    response.end()
-  } else if (isStillSent(request)) {
-    response.write(answer.body)
-    readOn(request, () => response.end())
-  } else {
-    response.end(answer.body)
+  const body = request.method === 'HEAD' ? '' : answer.body
+  if (response instanceof ServerResponse && isStillSent(request)) {
+    response.write(body)
+    readOn(request)
+    request.once('end', () => response.end())
+    return
   }
+  response.end(body)
+  if (!request.complete) readOn(request)
 }
 
-function isStillSent(request: Incoming): boolean {
-  const { headers } = request
-  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
-  return !request.complete && (hasBody || 'stream' in request)
+/** Whether an HTTP/1.1 request has a body that is not all here. */
+function isStillSent({ headers, complete }: Incoming): boolean {
+  const length = Number(headers['content-length'] ?? 0)
+  return !complete && (length > 0 || headers['transfer-encoding'] !== undefined)
 }
 
 /**
  * Reads on after an answer that came before the request was whole: a connection that is closed while its client sends
  * takes the answer away with it. Not for ever, though.
  */
-function readOn(request: Incoming, end: () => void): void {
+function readOn(request: Incoming): void {
   let left: number = limits.restBodyBytes
   request.on('data', (chunk: Buffer) => {
     left -= chunk.length
@@ -178,7 +179,6 @@ function readOn(request: Incoming, end: () => void): void {
     if ('stream' in request) request.stream.close()
     else request.destroy()
   })
-  request.once('end', end)
 }
 
 function splitOnce(text: string, separator: string): [string, string] {
