@@ -212,18 +212,22 @@ suite('HTTP/1.1', () => {
     const socket = await tlsConnection(serving.clientPort, identity, undefined)
     let answer = ''
     socket.setEncoding('latin1').on('data', (text: string) => (answer += text))
-    const pieces = (limits.restBodyBytes / 0x10_0000) * 2
+    // Once more the limit is read before the end, so that the client sees the answer.
+    const pieces = (limits.restBodyBytes / 0x10_0000) * 3
     const body = Array.from({ length: pieces }, () => chunk)
     assert.ok(await isClosedAfter(socket, [Buffer.from(chunked('')), ...body], patience))
     assert.match(answer, /^HTTP\/1.1 413 [^]*longer than 34603008 bytes/)
   })
 })
 
-/** What comes back until the Coordinator closes the connection. */
+/** What comes back until the Coordinator closes the connection, or has answered 413 and waits for the body. */
 async function rawRequest(text: string): Promise<string> {
   const socket = await tlsConnection(serving.clientPort, identity, undefined)
   let answer = ''
-  socket.setEncoding('latin1').on('data', (part: string) => (answer += part))
+  socket.setEncoding('latin1').on('data', (part: string) => {
+    answer += part
+    if (answer.includes('longer than')) socket.destroy()
+  })
   assert.ok(
     await isClosedAfter(socket, [Buffer.from(text, 'latin1')], patience),
     `still open after: ${answer}`,
@@ -435,7 +439,9 @@ suite('gRPC', () => {
 
 suite('manifests', () => {
   const withFiles = (templates: readonly string[]): string =>
-    manifestWith({ Marbles: { m: { Package: 'pkg', Parameters: { Files: { ...templates } } } } })
+    manifestWith({
+      Marbles: { m: { Package: 'pkg', Parameters: { Files: Object.fromEntries(templates.entries()) } } },
+    })
   const withSecrets = (count: number, secret: unknown): string =>
     manifestWith({
       Secrets: Object.fromEntries(Array.from({ length: count }, (_, index) => [`s${index}`, secret])),
@@ -512,24 +518,21 @@ test('unfinished bodies take bounded memory, and keep nobody out', async () => {
   const before = residentBytes(serving.pid)
   const sessions = await Promise.all([1, 2].map(() => connectMesh(serving.meshPort, identity)))
   const calls = sessions.flatMap((session) =>
-    Array.from({ length: 25 }, () => {
+    Array.from({ length: 15 }, () => {
       const stream = session.request(activateHeaders)
+      stream.on('error', () => undefined)
       stream.write(Buffer.concat([frame(new Uint8Array(), limits.meshMessageBytes), Buffer.alloc(3 << 20)]))
       return stream
     }),
   )
-  // 150 MiB come where 64 may wait: the oldest are refused; Node's own bound of a connection may be the first to.
-  const refusals = calls.map(async (stream) => {
-    const [head] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders]
-    assert.equal(Number(head['grpc-status']), grpcCode.RESOURCE_EXHAUSTED)
-  })
-  await Promise.race(refusals).catch((error: unknown) => {
-    assert.match(String(error), /NGHTTP2_ENHANCE_YOUR_CALM/)
-  })
+  // 90 MiB come where 64 may wait: the oldest are refused.
+  const [first] = calls
+  assert.ok(first)
+  const [head] = (await once(first, 'response')) as [http2.IncomingHttpHeaders]
+  assert.equal(Number(head['grpc-status']), grpcCode.RESOURCE_EXHAUSTED)
 
-  const uploads = Array.from({ length: 8 }, () => startUpload(serving.clientPort))
-  const statuses = uploads.map(({ status }) => status)
-  assert.equal(await Promise.race(statuses), 413)
+  const uploads = Array.from({ length: 6 }, () => startUpload(serving.clientPort))
+  assert.equal(await Promise.race(uploads.map(({ status }) => status)), 413)
 
   // An honest upload of a large manifest is the youngest, and comes through (to be refused for what it is).
   const { text } = await postManifest(serving.clientPort, Buffer.alloc(20 << 20, ' '))
@@ -541,7 +544,6 @@ test('unfinished bodies take bounded memory, and keep nobody out', async () => {
   assert.ok(grown < most, `it grew by ${grown >> 20} MiB, of at most ${most >> 20}`)
   for (const { request } of uploads) request.destroy()
   for (const session of sessions) session.destroy()
-  await Promise.allSettled([...refusals, ...statuses])
 })
 
 /** A request whose body stops one byte before its end. */

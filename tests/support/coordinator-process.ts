@@ -66,8 +66,11 @@ export class CoordinatorProcess {
 
   /** Waits until standard error holds the text, or the process has ended. */
   async logged(text: string): Promise<void> {
-    const seen = Promise.withResolvers<void>()
-    this.#awaited = { text, seen: seen.resolve }
+    const seen = Promise.withResolvers<undefined>()
+    const tell = (): void => {
+      seen.resolve(undefined)
+    }
+    this.#awaited = { text, seen: tell }
     if (!this.#stderr.includes(text)) await Promise.race([seen.promise, this.ended])
     if (!this.#stderr.includes(text)) throw new Error(`it never logged "${text}", but:\n${this.#stderr}`)
   }

@@ -64,7 +64,9 @@ export async function connectMesh(
   identity: Pick<ClientIdentity, 'cert' | 'key'>,
 ): Promise<ClientHttp2Session> {
   const { cert, key } = identity
-  const session = http2.connect(`https://127.0.0.1:${port}`, { cert, key, rejectUnauthorized: false })
+  // Bounds of Node's client must not stand before the server's; megabytes.
+  const options = { rejectUnauthorized: false, maxSessionMemory: 1000 }
+  const session = http2.connect(`https://127.0.0.1:${port}`, { cert, key, ...options })
   // A connection that breaks ends its calls, which is where tests look.
   session.on('error', () => undefined)
   await once(session, 'connect')

@@ -15,11 +15,12 @@ import {
   setManifest,
   temporaryFolder,
   updateManifest,
+  withoutMaintenance,
   writeSecret,
 } from './test-ledger.ts'
 
 /** No maintenance but at the end, so that each run has the same effects in the same order. */
-const delays = { bind: 1e9, idle: 1e9, compaction: 1e9 }
+const delays = withoutMaintenance
 
 /** What a client can tell of a state. */
 const describe = (ledger: Ledger): string =>
@@ -64,6 +65,40 @@ async function sealedLedger(folder: string): Promise<void> {
   rmSync(path.join(folder, 'sealed_key'))
 }
 
+/** What a crash left in the middle of an update: a sealed key that opens both epochs. */
+async function halfUpdated(folder: string): Promise<void> {
+  const scenario = scenarios['an update with another key']
+  assert.ok(scenario)
+  const effects: string[] = []
+  await actOn(folder, scenario, new FaultyStorage(undefined), effects)
+  const lastRename = effects.lastIndexOf('rename') + 1
+  rmSync(folder, { recursive: true })
+  const crashed = `${folder}-crashed`
+  const storage = new FaultyStorage({ at: lastRename, kind: 'crash' }, () => {
+    copyFolder(folder, crashed)
+  })
+  await actOn(folder, scenario, storage, [])
+  copyFolder(crashed, folder)
+  rmSync(crashed, { recursive: true })
+}
+
+/** Takes the steps of a scenario until it is through or the process is dead. */
+async function actOn(
+  folder: string,
+  { steps }: Scenario,
+  storage: FaultyStorage,
+  effects: string[],
+): Promise<void> {
+  const opened = await open(folder, { files: storage.files, wrapBackend: storage.wrapBackend, delays })
+  try {
+    for (const step of steps) await step(opened)
+  } catch (error) {
+    assert.ok(error instanceof Crash, String(error))
+  }
+  await opened.ledger.close().catch(() => undefined)
+  effects.push(...storage.effects)
+}
+
 const scenarios: Record<string, Scenario> = {
   'setting the manifest, working, ending': {
     steps: [
@@ -96,6 +131,18 @@ const scenarios: Record<string, Scenario> = {
     prepare: sealedLedger,
     startsInRecovery: true,
     steps: [recover, ({ ledger }) => activate(ledger), ({ ledger }) => ledger.close()],
+  },
+  'starting after a crash in the middle of an update': {
+    prepare: halfUpdated,
+    steps: [({ ledger }) => activate(ledger), ({ ledger }) => ledger.close()],
+  },
+  'from the disk to Disabled': {
+    steps: [
+      ({ ledger }) => setManifest(ledger),
+      ({ ledger }) => updateManifest(ledger, 'Disabled'),
+      ({ ledger }) => activate(ledger),
+      ({ ledger }) => ledger.close(),
+    ],
   },
   'from Disabled to the disk': {
     steps: [
@@ -174,7 +221,8 @@ async function taken(
 
 /** With seal mode Disabled that is what was there before; when the ledger has closed, the one before. */
 function durableState(folder: string, ledger: Ledger, former: readonly string[]): string {
-  if (!existsSync(path.join(folder, 'ledger.db'))) return former[0] ?? ''
+  const isGoing = existsSync(path.join(folder, 'switch', 'nothing'))
+  if (isGoing || !existsSync(path.join(folder, 'ledger.db'))) return former[0] ?? ''
   try {
     return describe(ledger)
   } catch {

@@ -30,12 +30,13 @@ import {
   setManifest,
   temporaryFolder,
   updateManifest,
+  withoutMaintenance,
   writeSecret,
 } from './test-ledger.ts'
 import { applyChanges } from '../state/state.ts'
 
 /** No maintenance but at the end. */
-const delays = { bind: 1e9, idle: 1e9, compaction: 1e9 }
+const delays = withoutMaintenance
 
 /** Lets a test fail and hold back appends. */
 class Gate {

@@ -129,7 +129,8 @@ export class Journal implements Ledger {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    await this.exclusive(() => this.#writeWaiting())
+    do await this.exclusive(() => this.#writeBatch())
+    while (this.#waiting.length > 0)
     await this.#maintenance.finish()
     await this.exclusive(async () => {
       await this.#position?.store.close()
@@ -142,35 +143,28 @@ export class Journal implements Ledger {
     if (this.#isScheduled) return
     this.#isScheduled = true
     setImmediate(() => {
-      void this.exclusive(() => this.#writeWaiting())
+      void this.exclusive(() => this.#writeBatch())
     })
   }
 
-  async #writeWaiting(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#takeBatch()
-      try {
-        await this.#write(batch)
-      } catch (error) {
-        await this.#recoverFrom(error, batch)
-      }
-    }
+  async #writeBatch(): Promise<void> {
     this.#isScheduled = false
+    const batch = this.#takeBatch()
+    try {
+      await this.#write(batch)
+    } catch (error) {
+      await this.#recoverFrom(error, batch)
+    }
+    if (this.#waiting.length > 0) this.#schedule()
   }
 
   /** A transaction that starts an epoch is written alone. */
-  #takeBatch(): [WaitingTransaction, ...WaitingTransaction[]] | [] {
-    const first = this.#waiting[0]
-    if (first === undefined) return []
-    let length = 1
-    if (first.decision.rekey === undefined) {
-      const isPlain = (waiting: WaitingTransaction | undefined): boolean =>
-        waiting !== undefined && waiting.decision.rekey === undefined
-      while (length < maxBatch && isPlain(this.#waiting[length])) length++
-    }
-    const rest = this.#waiting.slice(1, length)
-    this.#waiting = this.#waiting.slice(length)
-    return [first, ...rest]
+  #takeBatch(): readonly WaitingTransaction[] {
+    const startsEpoch = this.#waiting
+      .slice(0, maxBatch)
+      .findIndex(({ decision }) => decision.rekey !== undefined)
+    const length = startsEpoch === -1 ? maxBatch : Math.max(1, startsEpoch)
+    return this.#waiting.splice(0, length)
   }
 
   async #write(batch: readonly WaitingTransaction[]): Promise<void> {

@@ -11,7 +11,6 @@ import { type LedgerBackend, StorageDamaged } from './backend.ts'
 import { SqliteBackend } from './backends/sqlite.ts'
 import { SealDirectory } from './directory.ts'
 import { chainStart, sealEntry } from './entry.ts'
-import { encodeAnchor } from './anchor.ts'
 import { Epoch, newMacKey } from './epoch.ts'
 import { epochBatch } from './epochs.ts'
 import { nodeFiles } from './files.ts'
@@ -24,10 +23,10 @@ import {
   copyFolder,
   dek,
   filesIn,
+  forgetDigest,
   marble,
   onlyBinding,
   open,
-  readAnchor,
   recovery,
   setManifest,
   temporaryFolder,
@@ -93,17 +92,6 @@ async function assertRefused(folder: string, reason: RegExp): Promise<void> {
   assert.deepEqual(filesIn(folder), before)
   await ledger.close()
   assert.deepEqual(filesIn(folder), before)
-}
-
-/**
- * Takes the digest of `ledger.db` out of the sealed key, so that what lies beneath has to find what was altered: with
- * long files, and after some crashes, it is all there is.
- */
-async function forgetDigest(folder: string): Promise<string> {
-  const { anchor, epoch, head } = await readAnchor(folder)
-  const sector = encodeAnchor(epoch, { ...anchor, base: undefined })
-  writeFileSync(path.join(folder, 'sealed_key'), Buffer.concat([head, sector, sector]))
-  return folder
 }
 
 /** Changes the SQLite file as a host can. */

@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -22,7 +23,7 @@ import { simulationSealing } from '../sealing/providers/simulation.ts'
 import { SecretBytes } from '../secrets/secret-bytes.ts'
 import { encodeChanges, stateToChanges } from '../state/codec.ts'
 import { initialState, type State, type StateChange } from '../state/state.ts'
-import { type Anchor, readAnchors } from './anchor.ts'
+import { type Anchor, encodeAnchor, readAnchors } from './anchor.ts'
 import { Epoch } from './epoch.ts'
 import { openKeyFile, parseKeyFile } from './key-file.ts'
 import type { Decision, Ledger } from './ledger.ts'
@@ -175,6 +176,9 @@ export function updateManifest(
 /** No maintenance but binding the sealed key, so that the write-ahead log stays. */
 export const onlyBinding = { bind: 0, idle: 1e9, compaction: 1e9 }
 
+/** Nothing but at the end. */
+export const withoutMaintenance = { bind: 1e9, idle: 1e9, compaction: 1e9 }
+
 /** What a host can't do: the newest anchor of the sealed key in a folder, and the epoch that vouches for it. */
 export async function readAnchor(folder: string): Promise<{ anchor: Anchor; epoch: Epoch; head: Buffer }> {
   const bytes = readFileSync(path.join(folder, 'sealed_key'))
@@ -190,6 +194,17 @@ export async function readAnchor(folder: string): Promise<{ anchor: Anchor; epoc
   })
   const { newest } = readAnchors(epoch, bytes.subarray(layout.anchorsAt))
   return { anchor: newest, epoch, head: bytes.subarray(0, layout.anchorsAt) }
+}
+
+/**
+ * Takes the digest of `ledger.db` out of the sealed key, so that what lies beneath has to find what was altered: with
+ * long files, and after some crashes, it is all there is.
+ */
+export async function forgetDigest(folder: string): Promise<string> {
+  const { anchor, epoch, head } = await readAnchor(folder)
+  const sector = encodeAnchor(epoch, { ...anchor, base: undefined })
+  writeFileSync(path.join(folder, 'sealed_key'), Buffer.concat([head, sector, sector]))
+  return folder
 }
 
 /** Until the sealed key is durably bound to the newest entry, and the ledger knows it. */

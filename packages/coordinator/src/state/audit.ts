@@ -46,7 +46,6 @@ export type AuditRecord =
       /** Decimal, since it has 64 bits. */
       readonly value: string
     }
-
   | { readonly action: 'recovered'; readonly actor: RecoveryActor }
 
 /** What became of a full update with this step. */
