@@ -16,7 +16,6 @@ const checks: Readonly<Record<string, readonly string[]>> = {
   types: [bin('tsc'), '-p', 'tsconfig.json'],
   lint: [bin('eslint'), '--max-warnings', '0', '.'],
   imports: [bin('depcruise'), '--config', '.dependency-cruiser.cjs', 'packages', 'tests', 'scripts'],
-  unused: [bin('knip')],
   test: script('test'),
   demo: script('demo'),
 }

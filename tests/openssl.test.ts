@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { X509Certificate } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 import https from 'node:https'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import { TLSSocket } from 'node:tls'
 import type { Parameters } from '@taw/protocol'
 import { freePort, TestCoordinator } from './support/coordinator.ts'
 import {
@@ -48,7 +50,8 @@ const files = {
   'ca.pem': '{{ pem .MarbleRun.RootCA.Cert }}',
   'chain.pem': '{{ pem .MarbleRun.MarbleCert.Cert }}{{ pem .MarbleRun.CoordinatorIntermediate.Cert }}',
   'key.pem': '{{ pem .MarbleRun.MarbleCert.Private }}',
-  'root.pem': '{{ pem .MarbleRun.CoordinatorRoot.Cert }}',
+  'cert.pem': '{{ pem .MarbleRun.MarbleCert.Cert }}',
+  'intermediate.pem': '{{ pem .MarbleRun.CoordinatorIntermediate.Cert }}',
   'web.crt': '{{ pem .Secrets.web.Cert }}',
   'web.key': '{{ pem .Secrets.web.Private }}',
   'private.crt': '{{ pem .Secrets.private.Cert }}',
@@ -61,7 +64,7 @@ const secrets = {
 
 function marbleWith(folder: Folder, more: Readonly<Record<string, string>> = {}) {
   const all = Object.entries({ ...files, ...more }).map(([name, text]) => [folder(name), text])
-  return { Package: 'pkg', Parameters: { Files: Object.fromEntries(all) } }
+  return { Package: 'pkg', Parameters: { Files: Object.fromEntries(all) as Record<string, string> } }
 }
 
 const folderOf =
@@ -139,14 +142,17 @@ suite('real TLS servers and clients', { skip: skipWithoutOpenssl }, () => {
   const server = folderOf('server')
   const client = folderOf('client')
   const unknown = folderOf('stranger')
+  const clientUuid = randomUUID()
   let nginxPort: number
   let redisPort: number
 
   before(async () => {
     nginxPort = await freePort()
     redisPort = await freePort()
-    mkdirSync(folderOf('stranger')('.'))
-    writeFileSync(unknown('chain.pem'), stranger.cert)
+    mkdirSync(unknown('.'))
+    for (const name of ['chain.pem', 'cert.pem', 'intermediate.pem']) {
+      writeFileSync(unknown(name), stranger.cert)
+    }
     writeFileSync(unknown('key.pem'), stranger.key)
     await using coordinator = await TestCoordinator.start()
     const services = {
@@ -156,52 +162,41 @@ suite('real TLS servers and clients', { skip: skipWithoutOpenssl }, () => {
     const marbles = { server: marbleWith(server, services), client: marbleWith(client) }
     await setManifest(coordinator.clientPort, manifestWith({ Secrets: secrets, Marbles: marbles }))
     for (const marbleType of Object.keys(marbles)) {
-      writeFiles(await activate(coordinator.meshPort, await clientIdentity(), { marbleType }))
+      const fields = { marbleType, ...(marbleType === 'client' && { uuid: clientUuid }) }
+      writeFiles(await activate(coordinator.meshPort, await clientIdentity(), fields))
     }
   })
 
   test('openssl s_server and s_client take each other', async () => {
-    const port = await freePort()
-    using _ = await running(port, 'openssl', serverArguments(port, server, server('ca.pem')))
-    const { status, output } = opensslClient(port, client, server('ca.pem'))
-    assert.equal(status, 0, output)
-    // The server sends each line back reversed.
-    assert.match(output, /^olleh$/m)
-    assert.match(output, /Verify return code: 0 \(ok\)|Verification: OK/)
+    assert.match(await opensslPair(server, client), /olleh/)
   })
 
   test('openssl s_server refuses a stranger', async () => {
-    const port = await freePort()
-    using _ = await running(port, 'openssl', serverArguments(port, server, server('ca.pem')))
-    const { output } = opensslClient(port, unknown, server('ca.pem'))
+    const output = await opensslPair(server, unknown)
     assert.match(output, /alert unknown ca|alert bad certificate|alert certificate unknown/)
-    assert.doesNotMatch(output, /^olleh$/m)
+    assert.doesNotMatch(output, /olleh/)
   })
 
   test('openssl s_client refuses a stranger', async () => {
-    const port = await freePort()
-    using _ = await running(port, 'openssl', serverArguments(port, unknown, server('ca.pem')))
-    const { status, output } = opensslClient(port, client, client('ca.pem'))
-    assert.notEqual(status, 0)
-    assert.match(output, /certificate verify failed|self-signed certificate/)
+    const output = await opensslPair(unknown, client)
+    assert.match(output, /verify error:.*self-signed certificate/)
+    assert.doesNotMatch(output, /olleh/)
   })
 
-  test(
-    'nginx serves marbles, shows a generated certificate, and refuses strangers',
-    { skip: skipWithoutNginx },
-    async () => {
-      const options = ['-e', 'stderr', '-p', server('.'), '-c', server('nginx.conf')]
-      using _ = await running(nginxPort, 'nginx', options)
-      const honest = await fetchFrom(nginxPort, client)
-      assert.deepEqual([honest.status, honest.text], [200, 'hello CN=marble\n'])
-      assert.match(honest.serverName ?? '', /web\.example/)
-      assert.equal((await fetchFrom(nginxPort, unknown, client('ca.pem'))).status, 400)
-      assert.equal((await fetchFrom(nginxPort, undefined, client('ca.pem'))).status, 400)
-    },
-  )
+  test('nginx serves marbles and refuses strangers', { skip: skipWithoutNginx }, async () => {
+    const options = ['-e', 'stderr', '-p', server('.'), '-c', server('nginx.conf')]
+    await withServer(nginxPort, 'nginx', options, async () => {
+      const honest = await fetchFrom(nginxPort, client('ca.pem'), client)
+      assert.equal(honest.status, 200)
+      assert.match(honest.text, new RegExp(`^SUCCESS .*CN=${clientUuid}`))
+      assert.match(honest.names ?? '', /web\.example/)
+      for (const folder of [unknown, undefined]) {
+        assert.equal((await fetchFrom(nginxPort, client('ca.pem'), folder)).status, 400)
+      }
+    })
+  })
 
   test('redis serves marbles and refuses strangers', { skip: skipWithoutRedis }, async () => {
-    using _ = await running(redisPort, 'redis-server', [server('redis.conf')])
     const ping = (folder: Folder) =>
       spawnSync(
         'redis-cli',
@@ -211,37 +206,49 @@ suite('real TLS servers and clients', { skip: skipWithoutOpenssl }, () => {
         ],
         { encoding: 'utf8', timeout: 10_000 },
       )
-    assert.equal(ping(client).stdout, 'PONG\n')
-    const refused = ping(unknown)
-    assert.doesNotMatch(refused.stdout, /PONG/)
-    assert.notEqual(refused.status, 0)
+    await withServer(redisPort, 'redis-server', [server('redis.conf')], () => {
+      assert.equal(ping(client).stdout, 'PONG\n')
+      const refused = ping(unknown)
+      assert.doesNotMatch(refused.stdout, /PONG/)
+      assert.notEqual(refused.status, 0)
+      return Promise.resolve()
+    })
   })
+
+  /** What s_client says, until the server has sent "hello" back reversed, or one of them ends the connection. */
+  async function opensslPair(serverFolder: Folder, clientFolder: Folder): Promise<string> {
+    const port = await freePort()
+    const common = (folder: Folder): readonly string[] => [
+      ...['-verify_return_error', '-CAfile', server('ca.pem')],
+      ...['-cert', folder('cert.pem'), '-cert_chain', folder('intermediate.pem'), '-key', folder('key.pem')],
+    ]
+    const serverArguments = [
+      's_server',
+      '-accept',
+      String(port),
+      '-rev',
+      '-Verify',
+      '2',
+      ...common(serverFolder),
+    ]
+    let output = ''
+    await withServer(port, 'openssl', serverArguments, async () => {
+      const child = spawn('openssl', [
+        ...['s_client', '-quiet', '-connect', `127.0.0.1:${port}`, '-verify_hostname', 'localhost'],
+        ...common(clientFolder),
+      ])
+      child.stdin.on('error', () => undefined).write('hello\n')
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.setEncoding('utf8').on('data', (text: string) => {
+          output += text
+          if (output.includes('olleh')) child.kill()
+        })
+      }
+      await once(child, 'close')
+    })
+    return output
+  }
 })
-
-const serverArguments = (port: number, folder: Folder, ca: string): readonly string[] => [
-  ...['s_server', '-accept', String(port), '-rev', '-Verify', '2', '-verify_return_error', '-CAfile', ca],
-  ...['-cert', folder('chain.pem'), '-cert_chain', folder('chain.pem'), '-key', folder('key.pem')],
-]
-
-function opensslClient(port: number, folder: Folder, ca: string): { status: number | null; output: string } {
-  const { status, stdout, stderr } = spawnSync(
-    'openssl',
-    [
-      ...[
-        's_client',
-        '-connect',
-        `127.0.0.1:${port}`,
-        '-verify_return_error',
-        '-verify_hostname',
-        'localhost',
-      ],
-      ...['-CAfile', ca, '-cert', folder('chain.pem'), '-key', folder('key.pem'), '-ign_eof'],
-    ],
-    // The server ends the connection at CLOSE (openssl-s_server(1), -rev).
-    { encoding: 'utf8', input: 'hello\nCLOSE\n', timeout: 10_000 },
-  )
-  return { status, output: stdout + stderr }
-}
 
 const nginxConfiguration = (port: number): string => `
 daemon off;
@@ -262,7 +269,7 @@ http {
     ssl_client_certificate ca.pem;
     ssl_verify_client on;
     location / {
-      return 200 "hello CN=marble\\n";
+      return 200 "$ssl_client_verify $ssl_client_s_dn\\n";
     }
   }
 }
@@ -280,21 +287,26 @@ save ""
 dir ${path.join(directory, 'server')}
 `
 
-/** Starts a server and waits until its port is open. */
-async function running(port: number, command: string, options: readonly string[]): Promise<Disposable> {
+/** Runs a server while `use` does, from when its port is open. */
+async function withServer(
+  port: number,
+  command: string,
+  options: readonly string[],
+  use: () => Promise<void>,
+): Promise<void> {
   const child = spawn(command, options, { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   }
-  while (!(await isOpen(port))) {
-    if (hasEnded(child)) throw new Error(`${command} ended:\n${output}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  return {
-    [Symbol.dispose]: () => {
-      child.kill('SIGKILL')
-    },
+  try {
+    while (!(await isOpen(port))) {
+      if (hasEnded(child)) throw new Error(`${command} ended:\n${output}`)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    await use()
+  } finally {
+    child.kill('SIGKILL')
   }
 }
 
@@ -315,5 +327,19 @@ async function isOpen(port: number): Promise<boolean> {
 interface Fetched {
   readonly status: number | undefined
   readonly text: string
-  readonly serverName: string | undefined
+  /** Names in the certificate that the server showed. */
+  readonly names: string | undefined
+}
+
+/** A request whose server certificate must be good for localhost. @param folder of a client's credentials, if it has any */
+async function fetchFrom(port: number, ca: string, folder?: Folder): Promise<Fetched> {
+  const request = https.get({
+    ...{ host: '127.0.0.1', port, servername: 'localhost', agent: false, ca: readFileSync(ca) },
+    ...(folder && { cert: readFileSync(folder('chain.pem')), key: readFileSync(folder('key.pem')) }),
+  })
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  const chunks = (await response.toArray()) as Buffer[]
+  const { socket } = response
+  const names = socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.subjectAltName : undefined
+  return { status: response.statusCode, text: Buffer.concat(chunks).toString(), names }
 }
