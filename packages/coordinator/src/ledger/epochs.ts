@@ -17,7 +17,7 @@ import { DirectoryStore, type LedgerStore, type Notices, type Position, temporar
 import type { WaitingTransaction } from './transaction.ts'
 
 /** Opens a backend on a file of the seal directory; `create`: the file is empty. */
-export type OpenBackend = (file: string, mode: 'create' | 'write') => LedgerBackend
+type OpenBackend = (file: string, mode: 'create' | 'write') => LedgerBackend
 
 export interface EpochStarterOptions {
   readonly directory: SealDirectory
@@ -61,6 +61,8 @@ export class EpochStarter {
     const batch = epochBatch(epoch, entry, next, staysInPlace ? point.sequence : entry.sequence)
     const store = await this.#place(current, epoch, point, batch)
     if (current !== undefined && current.store !== store) await this.#leave(current.store, store)
+    // Node's own copy, imported for encryption, goes with the garbage collector.
+    if (rekey.dek !== undefined) current?.epoch.keys.dek.reveal().fill(0)
     return { store, epoch, head: batch.head }
   }
 

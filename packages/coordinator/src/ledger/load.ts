@@ -99,7 +99,7 @@ function anyEpochOf({ ledgerId, keys }: KeyFileContents): Epoch {
   return new Epoch({ number, ledgerId, sealMode: 'ProductKey', recovery: new Uint8Array(), keys: found })
 }
 
-export interface VerifiedDirectory {
+interface VerifiedDirectory {
   readonly key: FoundKey
   readonly replayed: Replayed
   /** The entry that the snapshot covers. */

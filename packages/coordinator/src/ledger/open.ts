@@ -14,7 +14,7 @@ import { type MaintenanceDelays, usualDelays } from './maintenance.ts'
 import { SealedLedger } from './recovery.ts'
 import type { Notices } from './store.ts'
 
-export { checkSealDirectory, SealDirectoryUnusable }
+export { SealDirectoryUnusable }
 export type { SealedLedger }
 
 export interface LedgerOptions {

@@ -80,7 +80,7 @@ export function readFrame(backend: LedgerBackend): {
 }
 
 /** The epoch in which a ledger ends. */
-export function epochOf(head: StoredHead, snapshot: StoredSnapshot, keys: EpochKeys): Epoch {
+function epochOf(head: StoredHead, snapshot: StoredSnapshot, keys: EpochKeys): Epoch {
   const { sealMode, recovery } = snapshot
   const description: EpochDescription = {
     number: head.epoch,

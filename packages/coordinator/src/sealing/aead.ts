@@ -1,13 +1,13 @@
 import { createCipheriv, createDecipheriv, type KeyObject, randomFillSync } from 'node:crypto'
 
 /** First byte of what {@link encrypt} makes: AES-256-GCM, 12-byte random nonce, 16-byte tag at the end. */
-export const aeadVersion = 1
+const aeadVersion = 1
 const nonceLength = 12
 const tagLength = 16
 const headLength = 1 + nonceLength
 
 /** Bytes that {@link encrypt} adds. */
-export const aeadOverhead = headLength + tagLength
+const aeadOverhead = headLength + tagLength
 
 /**
  * Version, nonce, ciphertext, tag. Nonces are random: a key may be used 2³² times (NIST SP 800-38D, 8.3).
