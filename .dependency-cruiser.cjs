@@ -3,10 +3,13 @@
 const packages = {
   attestation: [],
   protocol: [],
-  coordinator: ['attestation', 'protocol'],
-  client: ['attestation', 'protocol'],
-  marble: ['protocol'],
-  cli: ['client', 'marble', 'protocol'],
+  evidence: [],
+  collateral: ['attestation'],
+  'tee-kit': ['attestation'],
+  coordinator: ['attestation', 'collateral', 'evidence', 'protocol'],
+  client: ['attestation', 'collateral', 'protocol'],
+  marble: ['evidence', 'protocol'],
+  cli: ['attestation', 'client', 'collateral', 'marble', 'protocol'],
 }
 /** Single files of other packages that a package may import besides. */
 const files = {

@@ -1,0 +1,2 @@
+/** Fetches, keeps and bundles collateral. Filled by the next commits. */
+export {}
