@@ -327,33 +327,29 @@ suite('signals', { concurrency: 2 }, () => {
     idle.destroy()
   })
 
-  test(
-    'an answer that is being sent is sent whole',
-    { timeout, todo: 'HTTP/1.1 answers of several MB can be cut by a shutdown on a busy machine' },
-    async ({ signal }) => {
-      const { home, env, clientPort } = await prepare('signal-answer', {
-        EDG_STARTUP_MANIFEST: '<a manifest with a large file>',
-      })
-      await using coordinator = new CoordinatorProcess(env, home, signal)
-      await coordinator.state(clientPort)
-      const identity = await clientIdentity()
-      const session = await connectMesh(portOf(env, 'EDG_COORDINATOR_MESH_ADDR'), identity)
-      const stream = session.request(activateHeaders)
-      stream.end(frame(encodeActivation({ marbleType: 'm' }, identity)))
-      // The window is 64 KiB as long as nobody reads, so nearly all of the answer is still to come.
-      await once(stream, 'response')
-      const read = https.get({ port: clientPort, path: '/manifest', rejectUnauthorized: false, agent: false })
-      const [response] = (await once(read, 'response')) as [IncomingMessage]
-      coordinator.kill('SIGTERM')
-      await coordinator.logged('"ending"')
-      const chunks = (await stream.toArray()) as Buffer[]
-      const { Parameters } = fromBinary(ActivationRespSchema, Buffer.concat(chunks).subarray(5))
-      assert.equal(Parameters?.Files['/large']?.length, largeFile.length)
-      const body = Buffer.concat((await response.toArray()) as Buffer[])
-      assert.equal(body.length, Number(response.headers['content-length']))
-      assert.equal((await coordinator.ended).exitCode, 0)
-    },
-  )
+  test('an answer that is being sent is sent whole', { timeout }, async ({ signal }) => {
+    const { home, env, clientPort } = await prepare('signal-answer', {
+      EDG_STARTUP_MANIFEST: '<a manifest with a large file>',
+    })
+    await using coordinator = new CoordinatorProcess(env, home, signal)
+    await coordinator.state(clientPort)
+    const identity = await clientIdentity()
+    const session = await connectMesh(portOf(env, 'EDG_COORDINATOR_MESH_ADDR'), identity)
+    const stream = session.request(activateHeaders)
+    stream.end(frame(encodeActivation({ marbleType: 'm' }, identity)))
+    // The window is 64 KiB as long as nobody reads, so nearly all of the answer is still to come.
+    await once(stream, 'response')
+    const read = https.get({ port: clientPort, path: '/manifest', rejectUnauthorized: false, agent: false })
+    const [response] = (await once(read, 'response')) as [IncomingMessage]
+    coordinator.kill('SIGTERM')
+    await coordinator.logged('"ending"')
+    const chunks = (await stream.toArray()) as Buffer[]
+    const { Parameters } = fromBinary(ActivationRespSchema, Buffer.concat(chunks).subarray(5))
+    assert.equal(Parameters?.Files['/large']?.length, largeFile.length)
+    const body = Buffer.concat((await response.toArray()) as Buffer[])
+    assert.equal(body.length, Number(response.headers['content-length']))
+    assert.equal((await coordinator.ended).exitCode, 0)
+  })
 
   test('the second signal ends at once', async ({ signal }) => {
     const { home, env, clientPort } = await prepare('signal-twice', {})

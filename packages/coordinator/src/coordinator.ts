@@ -1,7 +1,7 @@
 import { type EventEmitter, once } from 'node:events'
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
 import { readFile } from 'node:fs/promises'
-import type { Socket } from 'node:net'
+import { Server, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import type { Activity } from './activity.ts'
@@ -160,8 +160,12 @@ class Connections {
     })
   }
 
+  /**
+   * Takes no new connection. Not the server's own `close`, which destroys HTTP/1.1 connections whose answer was handed
+   * over, though it may not have been sent yet.
+   */
   stop(): void {
-    this.#server.close()
+    Server.prototype.close.call(this.#server)
     for (const session of this.#sessions) session.close()
   }
 
@@ -178,7 +182,7 @@ class Connections {
   }
 
   destroy(): void {
-    this.stop()
+    this.#server.close()
     for (const socket of this.#sockets) socket.destroy()
   }
 }
