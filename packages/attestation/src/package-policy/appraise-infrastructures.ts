@@ -14,7 +14,7 @@ type PlatformClaims = Exclude<VerifiedClaims, { readonly kind: 'azure-vtpm' }>
  *
  * @param infrastructures by name
  * @returns the comparisons with the first that is satisfied, and its name in the check `infrastructure`; none when there are none
- * @throws PolicyMismatch `infrastructure`, saying of each what did not match
+ * @throws PolicyMismatch `infrastructure`, whose message and `checks` say of each what did not match
  */
 export function appraiseInfrastructures(
   claims: VerifiedClaims,
@@ -22,21 +22,26 @@ export function appraiseInfrastructures(
 ): readonly Check[] {
   if (infrastructures.size === 0) return []
   const platform = claims.kind === 'azure-vtpm' ? claims.hardware : claims
+  const failed: PolicyMismatch[] = []
   const reasons: string[] = []
   for (const [name, policy] of infrastructures) {
     const outcome = appraise(platform, policy)
-    if (typeof outcome !== 'string')
+    if (!(outcome instanceof PolicyMismatch)) {
       return [...outcome, { name: 'infrastructure', outcome: 'passed', found: name }]
-    reasons.push(`"${name}": ${outcome}`)
+    }
+    failed.push(outcome)
+    reasons.push(`"${name}": ${outcome.message}`)
   }
   const shown = reasons.slice(0, REASONS_SHOWN)
   if (reasons.length > shown.length) shown.push(`${reasons.length - shown.length} others`)
-  throw new PolicyMismatch('infrastructure', {
+  const detail = {
     message: `the platform satisfies none of the infrastructures that are allowed: ${shown.join('; ')}`,
     expected: [...infrastructures.keys()].slice(0, REASONS_SHOWN).join(' or '),
     found: 'a platform that satisfies none of them',
     remedy: 'run the workload on a platform that an infrastructure describes, or add one for this platform',
-  })
+  }
+  const failures = failed.slice(0, REASONS_SHOWN).flatMap(({ checks }) => checks.slice(-1))
+  throw new PolicyMismatch('infrastructure', detail, failures)
 }
 
 const REASONS_SHOWN = 10
@@ -45,22 +50,29 @@ const REASONS_SHOWN = 10
 function appraise(
   claims: PlatformClaims,
   { intel, snp, nitro }: InfrastructurePolicy,
-): readonly Check[] | string {
+): readonly Check[] | PolicyMismatch {
   if (!intel && !snp && !nitro) return []
   try {
     switch (claims.kind) {
       case 'sgx-quote':
       case 'tdx-quote':
-        return intel ? appraiseIntelPlatform(claims, intel) : 'it allows no platforms of Intel'
+        return intel ? appraiseIntelPlatform(claims, intel) : otherVendor('Intel')
       case 'snp-report':
-        return snp ? appraiseSnpPlatform(claims, snp) : 'it allows no platforms with SEV-SNP'
+        return snp ? appraiseSnpPlatform(claims, snp) : otherVendor('AMD')
       case 'nitro-document':
-        return nitro ? appraiseNitroPlatform(claims, nitro) : 'it allows no Nitro platforms'
+        return nitro ? appraiseNitroPlatform(claims, nitro) : otherVendor('AWS')
       case 'cca-token':
-        return 'it allows no platforms of Arm'
+        return otherVendor('Arm')
     }
   } catch (error) {
-    if (error instanceof PolicyMismatch) return error.message
+    if (error instanceof PolicyMismatch) return error
     throw error
   }
 }
+
+const otherVendor = (vendor: string): PolicyMismatch =>
+  new PolicyMismatch('vendor', {
+    message: `it allows no platforms of ${vendor}`,
+    expected: 'a platform of another vendor',
+    found: vendor,
+  })

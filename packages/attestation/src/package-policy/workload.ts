@@ -99,23 +99,18 @@ function checkSnp(source: SnpSource, at: Place): void {
   if (isByKey && source.FamilyID === undefined && source.ImageID === undefined) {
     at.warn('accepts every guest that the key signs; add "FamilyID" or "ImageID" if it signs several')
   }
+  warnOfDebug(at, source.Debug)
 }
 
-/** @returns whether the guest is known by its signer only */
+/** @returns whether the guest is known by its signer and version */
 function checkSnpGuest(source: SnpSource, at: Place): boolean {
-  warnOfDebug(at, source.Debug)
   if (isPinned(source.Measurement)) return false
   const isByKey = isPinned(source.IDKeyDigest) || isPinned(source.AuthorKeyDigest)
-  const rule = 'either "Measurement", or "IDKeyDigest" or "AuthorKeyDigest" with "MinimumGuestSVN"'
-  if (!isByKey) demand(at, source.Debug, `must have ${rule}`)
-  else if (source.MinimumGuestSVN === undefined) {
-    demand(
-      at,
-      source.Debug,
-      `must have ${rule}; missing: "MinimumGuestSVN", without which any old build is accepted`,
-    )
-  }
-  return isByKey
+  if (isByKey && source.MinimumGuestSVN !== undefined) return true
+  const rule = 'must have either "Measurement", or "IDKeyDigest" or "AuthorKeyDigest" with "MinimumGuestSVN"'
+  const missing = isByKey ? '; missing: "MinimumGuestSVN", without which any old build is accepted' : ''
+  demand(at, source.Debug, `${rule}${missing}`)
+  return false
 }
 
 /** AWS Nitro Enclaves, attestation_process.md: PCR0 is the image, PCR1 its kernel, PCR2 the application, PCR8 the image's signer. */
@@ -146,7 +141,10 @@ function checkAzureVtpm(source: AzureVtpmSource, at: Place): void {
   const { SNP, TDX, PCRs } = source
   const debug = SNP?.Debug === true || TDX?.Debug === true
   if (!SNP && !TDX) at.problem('must have "SNP" or "TDX" (or both), which say what the paravisor has to be')
-  if (SNP) checkSnpGuest(SNP, at.in('SNP'))
+  if (SNP) {
+    checkSnpGuest(SNP, at.in('SNP'))
+    warnOfDebug(at.in('SNP'), SNP.Debug)
+  }
   if (TDX) {
     if (!isPinned(TDX.MRTD)) demand(at.in('TDX'), TDX.Debug, 'must have "MRTD", which is the paravisor')
     warnOfDebug(at.in('TDX'), TDX.Debug)
