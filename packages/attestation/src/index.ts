@@ -92,3 +92,16 @@ export { parseCcaToken } from './cca/token.ts'
 export type { CcaToken } from './cca/token.ts'
 export { verifyCcaToken } from './cca/verify.ts'
 export type { CcaClaims, CcaLifecycleState, CcaVerifyOptions } from './cca/verify.ts'
+
+export {
+  NO_EVIDENCE_COLLATERAL,
+  mergeEvidenceCollateral,
+  readEvidenceCollateral,
+} from './evidence/collateral.ts'
+export type { EvidenceCollateral } from './evidence/collateral.ts'
+export { evidenceClaimsJson, evidenceFacts } from './evidence/facts.ts'
+export { bareEvidence, findEvidence } from './evidence/find.ts'
+export type { FoundEvidence, Wrapping } from './evidence/find.ts'
+export { guessKind } from './evidence/recognize.ts'
+export { evidenceVerifier } from './evidence/verify.ts'
+export type { EvidenceClaims, EvidenceVerifier, EvidenceVerifierOptions } from './evidence/verify.ts'
