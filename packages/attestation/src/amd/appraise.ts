@@ -51,6 +51,22 @@ export interface SnpPolicy {
   readonly platform?: SnpPlatformRules | undefined
 }
 
+/** What the platform below a guest has to be (a manifest's `Infrastructures`). Absent fields are not compared. */
+export interface SnpPlatformPolicy extends Pick<
+  SnpPolicy,
+  | 'products'
+  | 'chipIds'
+  | 'cspIds'
+  | 'signingKeys'
+  | 'minimumTcb'
+  | 'minimumCommittedTcb'
+  | 'minimumFirmware'
+  | 'platform'
+> {
+  /** DER of the ARK that the evidence must chain to. */
+  readonly rootCa?: Uint8Array | undefined
+}
+
 export interface SnpGuestPolicyRules {
   /** Must equal the DEBUG bit; default false. The host can read a debug guest's memory. */
   readonly debug?: boolean | undefined
@@ -93,6 +109,25 @@ export function appraiseSnp(claims: Verified<SnpClaims>, policy: SnpPolicy): rea
   appraiseIdentity(appraisal, claims, policy)
   appraiseVersions(appraisal, claims, policy)
   appraisePlatform(appraisal, claims, policy.platform ?? {})
+  return appraisal.checks
+}
+
+/**
+ * Compares the platform of a verified report with a policy; what the guest is doesn't matter.
+ *
+ * @returns the comparisons, all of them passed
+ * @throws PolicyMismatch at the first that fails
+ */
+export function appraiseSnpPlatform(
+  claims: Verified<SnpClaims>,
+  policy: SnpPlatformPolicy,
+): readonly Check[] {
+  const appraisal = new Appraisal()
+  const { rootCa, ...fields } = policy
+  appraiseIdentity(appraisal, claims, fields)
+  appraiseVersions(appraisal, claims, fields)
+  appraisePlatform(appraisal, claims, fields.platform ?? {})
+  appraisal.rootCa(rootCa, claims.rootCa)
   return appraisal.checks
 }
 

@@ -37,6 +37,8 @@ export interface SnpClaims {
   readonly cspId: string | undefined
   /** SHA-256 of the VCEK or VLEK certificate's DER. */
   readonly endorsementSha256: string
+  /** The root that the evidence chains to (AMD's ARK), DER. */
+  readonly rootCa: Uint8Array
   readonly report: SnpReport
   /** The time that the verification is for. */
   readonly verifiedAt: Date
@@ -128,6 +130,7 @@ async function verifyReport(
       signingKey: endorsement.type,
       cspId: endorsement.cspId,
       endorsementSha256: toHex(await trust.crypto.sha256(endorsement.certificate.raw)),
+      rootCa: root.ark.raw,
       report: facts,
       verifiedAt: new Date(at),
       validUntil: earliest(ends),

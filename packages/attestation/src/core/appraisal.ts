@@ -1,3 +1,4 @@
+import { bytesEqual } from './bytes.ts'
 import { PolicyMismatch } from './errors.ts'
 import type { Check } from './result.ts'
 
@@ -53,6 +54,18 @@ export class Appraisal {
   flag(field: Appraised, required: boolean | undefined, found: boolean): void {
     if (required === undefined) return
     this.#record(field, required === found, yesNo(required), yesNo(found))
+  }
+
+  /** @param required DER of the certificate that the evidence's chain has to end at */
+  rootCa(required: Uint8Array | undefined, found: Uint8Array): void {
+    if (required === undefined) return
+    const field = {
+      name: 'root-ca',
+      what: 'the root certificate',
+      remedy: 'use a platform that the demanded root certifies, or change the policy',
+    }
+    const expected = `a certificate of ${required.length} bytes`
+    this.#record(field, bytesEqual(required, found), expected, 'another one')
   }
 
   /** Any other comparison, already made. */

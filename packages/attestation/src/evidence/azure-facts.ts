@@ -8,7 +8,7 @@ import { HASH_TYPES, parseHclReport } from '../azure/hcl-report.ts'
 import { ALGORITHM, ATTEST_QUOTE, MAGIC } from '../azure/tpm-quote.ts'
 import { timeText } from '../core/chain.ts'
 import type { CryptoPort } from '../core/crypto.ts'
-import { fromBase64, fromUtf8, toHex } from '../core/encoding.ts'
+import { fromBase64, fromHex, fromUtf8, toHex } from '../core/encoding.ts'
 import { parseJson, rawMembers } from '../core/json.ts'
 import { inspectQuote } from '../intel/quote-facts.ts'
 import { parseQuote } from '../intel/quote.ts'
@@ -91,9 +91,18 @@ function certificateFacts({
       ...(tcb.fmc === undefined ? {} : { fmc_spl: tcb.fmc }),
       bl_spl: tcb.bootloader,
       tee_spl: tcb.tee,
+      ...reservedLevels(tcb),
       snp_spl: tcb.snp,
       ucode_spl: tcb.microcode,
       ...(hwid === undefined ? {} : { hwid, hwid_len: hwid.length / 2 }),
     },
   }
+}
+
+/** SPL4 to SPL7: bytes 2 to 5 of a TCB version (AMD 57230); Turin's, which starts with the FMC, has SPL5 to SPL7 at 4. */
+function reservedLevels({ raw, fmc }: SnpEndorsement['tcb']): Record<string, number> {
+  const levels = [...fromHex(raw)]
+  const [names, at] =
+    fmc === undefined ? [['spl4', 'spl5', 'spl6', 'spl7'], 2] : [['spl5', 'spl6', 'spl7'], 4]
+  return Object.fromEntries(names.map((name, index) => [name, levels[at + index] ?? 0]))
 }

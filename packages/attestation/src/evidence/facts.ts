@@ -10,9 +10,9 @@ import { inspectQuote } from '../intel/quote-facts.ts'
 import { parseQuote } from '../intel/quote.ts'
 import { nitroCertificateFacts, nitroClaimsJson, nitroFacts } from '../nitro/facts.ts'
 import { parseNitroDocument } from '../nitro/document.ts'
+import type { VerifiedClaims } from '../package-policy/appraise-package.ts'
 import { azureFacts } from './azure-facts.ts'
 import type { FoundEvidence } from './find.ts'
-import type { EvidenceClaims } from './verify.ts'
 
 /**
  * What stands in evidence of any kind, under the names that its format's documents give, for people and tools that look
@@ -56,7 +56,7 @@ export async function evidenceFacts(
  * verification found out besides.
  */
 export async function evidenceClaimsJson(
-  claims: EvidenceClaims,
+  claims: VerifiedClaims,
   evidence: FoundEvidence,
   crypto: CryptoPort,
 ): Promise<Readonly<Record<string, unknown>>> {

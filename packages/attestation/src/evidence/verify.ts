@@ -1,30 +1,16 @@
 import { amdVerifier } from '../amd/verify.ts'
 import type { AmdVerifierOptions } from '../amd/options.ts'
-import type { SnpClaims } from '../amd/verify.ts'
 import { mergeAmdCollateral } from '../amd/collateral.ts'
 import { parseAzureVtpmEvidence } from '../azure/evidence.ts'
 import { azureVtpmVerifier } from '../azure/verify.ts'
-import type { AzureVtpmClaims } from '../azure/verify.ts'
 import { verifyCcaToken } from '../cca/verify.ts'
-import type { CcaClaims } from '../cca/verify.ts'
 import type { CryptoPort } from '../core/crypto.ts'
-import type { Verified } from '../core/result.ts'
 import { mergeCollateral } from '../intel/collateral.ts'
 import { intelVerifier } from '../intel/verify.ts'
-import type { SgxClaims, TdxClaims } from '../intel/verify.ts'
 import { nitroVerifier } from '../nitro/verify.ts'
-import type { NitroClaims } from '../nitro/verify.ts'
+import type { VerifiedClaims } from '../package-policy/appraise-package.ts'
 import type { EvidenceCollateral } from './collateral.ts'
 import type { FoundEvidence } from './find.ts'
-
-/** What verified evidence of any kind says; `kind` tells which. */
-export type EvidenceClaims =
-  | Verified<SgxClaims>
-  | Verified<TdxClaims>
-  | Verified<SnpClaims>
-  | Verified<NitroClaims>
-  | Verified<AzureVtpmClaims>
-  | Verified<CcaClaims>
 
 export interface EvidenceVerifierOptions {
   /** `nodeCrypto` or `webCrypto`. */
@@ -45,7 +31,7 @@ export interface EvidenceVerifier {
     evidence: FoundEvidence,
     collateral: EvidenceCollateral,
     at: Date,
-  ) => Promise<EvidenceClaims>
+  ) => Promise<VerifiedClaims>
 }
 
 export function evidenceVerifier({ crypto, revocation }: EvidenceVerifierOptions): EvidenceVerifier {

@@ -1,5 +1,4 @@
 import { Appraisal } from '../core/appraisal.ts'
-import { bytesEqual } from '../core/bytes.ts'
 import { toHex } from '../core/encoding.ts'
 import type { Check, Verified } from '../core/result.ts'
 import type { SgxClaims, TdxClaims } from './verify.ts'
@@ -44,12 +43,6 @@ export function appraiseIntelPlatform(
     quote.qeReport.isvSvn,
   )
   appraisal.atLeast({ name: 'pce-svn', what: 'the PCESVN', remedy: OUTDATED }, policy.pceSvn, platform.pceSvn)
-  if (policy.rootCa) {
-    appraisal.holds(
-      { name: 'root-ca', what: 'the root certificate', remedy: 'use a platform that Intel certified' },
-      bytesEqual(policy.rootCa, claims.rootCa),
-      { expected: `a certificate of ${policy.rootCa.length} bytes`, found: 'another one' },
-    )
-  }
+  appraisal.rootCa(policy.rootCa, claims.rootCa)
   return appraisal.checks
 }

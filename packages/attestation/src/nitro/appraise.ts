@@ -24,6 +24,12 @@ export interface NitroPolicy {
   readonly issuedAfter?: Date | undefined
 }
 
+/** Where an enclave has to run (a manifest's `Infrastructures`). Absent fields are not compared. */
+export interface NitroPlatformPolicy extends Pick<NitroPolicy, 'pcrs'> {
+  /** DER of the root certificate that the evidence must chain to. */
+  readonly rootCa?: Uint8Array | undefined
+}
+
 const OTHER_ENCLAVE = 'run the enclave image that the policy names, or add this value to the policy'
 const NEW_DOCUMENT = 'request a new document, for the key or nonce that it is to bind'
 
@@ -50,10 +56,7 @@ export function appraiseNitro(claims: Verified<NitroClaims>, policy: NitroPolicy
     policy.debug ?? false,
     isDebug,
   )
-  for (const [index, allowed] of Object.entries(policy.pcrs ?? {})) {
-    const field = { name: `pcr${index}`, what: `PCR${index}`, remedy: OTHER_ENCLAVE }
-    appraisal.oneOf(field, allowed, claims.pcrs[index] ?? 'none')
-  }
+  appraisePcrs(appraisal, claims, policy.pcrs, OTHER_ENCLAVE)
   const fields = [
     ['public-key', 'the public key', policy.publicKeys, claims.publicKey],
     ['user-data', 'the user data', policy.userData, claims.userData],
@@ -76,4 +79,32 @@ export function appraiseNitro(claims: Verified<NitroClaims>, policy: NitroPolicy
     )
   }
   return appraisal.checks
+}
+
+/**
+ * Compares where a verified document comes from with a policy; what the enclave is doesn't matter.
+ *
+ * @returns the comparisons, all of them passed
+ * @throws PolicyMismatch at the first that fails
+ */
+export function appraiseNitroPlatform(
+  claims: Verified<NitroClaims>,
+  policy: NitroPlatformPolicy,
+): readonly Check[] {
+  const appraisal = new Appraisal()
+  appraisePcrs(appraisal, claims, policy.pcrs, 'start the enclave from an instance that the policy names')
+  appraisal.rootCa(policy.rootCa, claims.rootCa)
+  return appraisal.checks
+}
+
+function appraisePcrs(
+  appraisal: Appraisal,
+  claims: NitroClaims,
+  pcrs: NitroPolicy['pcrs'],
+  remedy: string,
+): void {
+  for (const [index, allowed] of Object.entries(pcrs ?? {})) {
+    const field = { name: `pcr${index}`, what: `PCR${index}`, remedy }
+    appraisal.oneOf(field, allowed, claims.pcrs[index] ?? 'none')
+  }
 }

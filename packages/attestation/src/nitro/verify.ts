@@ -26,6 +26,8 @@ export interface NitroVerifierOptions {
 /** What a verified Nitro document says. */
 export interface NitroClaims extends NitroDocument {
   readonly kind: 'nitro-document'
+  /** The root that the evidence chains to, DER. */
+  readonly rootCa: Uint8Array
   /** The time that the verification is for. */
   readonly verifiedAt: Date
   /** From when on a certificate is not valid any more; the enclave's own lives for about three hours. */
@@ -98,6 +100,7 @@ async function verifyDocument(
     return markVerified<NitroClaims>({
       kind: 'nitro-document',
       ...message.document,
+      rootCa: chain.anchor.raw,
       verifiedAt: new Date(at),
       validUntil: earliest(chain.certificates.map(({ notAfter }) => notAfter)),
       checks: checks.list,

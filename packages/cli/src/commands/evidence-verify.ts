@@ -1,5 +1,5 @@
 import { EvidenceInvalid, PolicyMismatch, evidenceClaimsJson, evidenceVerifier } from '@taw/attestation'
-import type { EvidenceClaims, EvidenceCollateral, EvidenceKind, FoundEvidence } from '@taw/attestation'
+import type { VerifiedClaims, EvidenceCollateral, EvidenceKind, FoundEvidence } from '@taw/attestation'
 import { nodeCrypto } from '@taw/attestation/node'
 import type { FlagValues } from '../arguments/flag.ts'
 import type { CommandHandler } from '../command.ts'
@@ -41,7 +41,7 @@ async function verify(
   at: Date,
 ): Promise<VerificationResult> {
   const verifier = evidenceVerifier({ crypto: nodeCrypto, revocation: 'if-given' })
-  let claims: EvidenceClaims
+  let claims: VerifiedClaims
   try {
     claims = await verifier.verify(evidence, collateral, at)
   } catch (error) {
@@ -62,7 +62,7 @@ async function verify(
  * Intel's word on a revoked level is that its keys are not to be trusted any more, so that anybody may have made the
  * quote. No policy can allow it. How good every other status is, a policy says.
  */
-function requireNotRevoked(claims: EvidenceClaims): void {
+function requireNotRevoked(claims: VerifiedClaims): void {
   const { tcbStatus } = tcbOf(claims)
   if (tcbStatus !== 'Revoked') return
   throw new PolicyMismatch('tcb-status', {

@@ -4,10 +4,11 @@ import {
   EvidenceInvalid,
   NO_EVIDENCE_COLLATERAL,
   findEvidence,
+  genuineAmdRoots,
   mergeEvidenceCollateral,
   readEvidenceCollateral,
 } from '@taw/attestation'
-import type { EvidenceCollateral } from '@taw/attestation'
+import type { AmdCollateral, EvidenceCollateral } from '@taw/attestation'
 import { printable } from '@taw/client'
 import { CliError } from '../errors.ts'
 import { readInput } from '../output/files.ts'
@@ -35,12 +36,12 @@ export function readCollateral(
   at: Date,
   warn: (line: string) => void,
 ): EvidenceCollateral {
-  return mergeEvidenceCollateral(
-    ...places.map((place) => {
-      const found = attempt(place, () => statSync(place))
-      return found.isDirectory() ? readFolder(place, at, warn) : readNamed(place)
-    }),
-  )
+  const inFolders = new Map<RevocationList, string>()
+  const parts = places.map((place) => {
+    const found = attempt(place, () => statSync(place))
+    return found.isDirectory() ? readFolder(place, inFolders, warn) : readNamed(place)
+  })
+  return withoutStaleLists(mergeEvidenceCollateral(...parts), inFolders, at, warn)
 }
 
 function readNamed(file: string): EvidenceCollateral {
@@ -53,13 +54,21 @@ function readNamed(file: string): EvidenceCollateral {
   })
 }
 
-function readFolder(folder: string, at: Date, warn: (line: string) => void): EvidenceCollateral {
+/** @param lists gets the AMD revocation lists that are found, with the names of their files */
+function readFolder(
+  folder: string,
+  lists: Map<RevocationList, string>,
+  warn: (line: string) => void,
+): EvidenceCollateral {
   const unrelated: string[] = []
   const damaged: string[] = []
   const parts = filesBelow(folder).map((file) => {
     const bytes = readInput(file, 'the collateral', UNUSABLE)
     const read = readFile(bytes, file)
-    if (!(read instanceof EvidenceInvalid)) return withoutStaleLists(read, file, at, warn)
+    if (!(read instanceof EvidenceInvalid)) {
+      for (const list of read.amd.revocationLists) lists.set(list, file)
+      return read
+    }
     if (isRevocationList(bytes, file)) {
       throw new CliError(
         `Reading the revocation list ${JSON.stringify(file)}: ${printable(sentenceOf(read))}; replace it, or take it away`,
@@ -101,23 +110,40 @@ function besideEvidence(bytes: Uint8Array): EvidenceCollateral | undefined {
   }
 }
 
+type RevocationList = AmdCollateral['revocationLists'][number]
+
 /**
- * AMD publishes a list for each product line, and folders keep old ones. One that is out of date and revokes nothing has
- * nothing to say; one that was named on the command line stays, and fails the verification when it is out of date.
+ * AMD publishes a list for each product line, and folders keep old ones. One that is out of date, and names no authority
+ * that the verification could use, has nothing to say. (One that was named on the command line stays, and fails the
+ * verification when it is out of date.)
  */
 function withoutStaleLists(
-  read: EvidenceCollateral,
-  file: string,
+  collateral: EvidenceCollateral,
+  inFolders: ReadonlyMap<RevocationList, string>,
   at: Date,
   warn: (line: string) => void,
 ): EvidenceCollateral {
-  const { revocationLists } = read.amd
-  const kept = revocationLists.filter(
-    ({ thisUpdate, nextUpdate, revoked }) => (thisUpdate <= at && at <= nextUpdate) || revoked.size > 0,
+  const { amd } = collateral
+  const authorities = [
+    ...genuineAmdRoots().flatMap(({ intermediates }) => intermediates),
+    ...amd.intermediates,
+  ]
+  const isStale = (list: RevocationList): boolean =>
+    inFolders.has(list) &&
+    (at < list.thisUpdate || at > list.nextUpdate) &&
+    !authorities.some(
+      ({ issuer, serial }) => list.revoked.has(serial) && Buffer.from(issuer).equals(list.issuer),
+    )
+  const stale = amd.revocationLists.filter(isStale)
+  warnOf(
+    warn,
+    'Not used, because they are revocation lists of another time:',
+    stale.map((list) => inFolders.get(list) ?? ''),
   )
-  if (kept.length === revocationLists.length) return read
-  warn(printable(`Not used, because it is a revocation list of another time: ${JSON.stringify(file)}`))
-  return { ...read, amd: { ...read.amd, revocationLists: kept } }
+  return {
+    ...collateral,
+    amd: { ...amd, revocationLists: amd.revocationLists.filter((list) => !stale.includes(list)) },
+  }
 }
 
 function filesBelow(folder: string, depth = 0): string[] {

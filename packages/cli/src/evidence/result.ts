@@ -1,5 +1,5 @@
 import { EvidenceInvalid, PolicyMismatch } from '@taw/attestation'
-import type { Check, EvidenceClaims, EvidenceKind } from '@taw/attestation'
+import type { Check, VerifiedClaims, EvidenceKind } from '@taw/attestation'
 
 /** What `taw evidence verify --output json` prints; docs/evidence.md describes it. */
 export interface VerificationResult {
@@ -31,7 +31,7 @@ interface ErrorJson {
 }
 
 export interface Genuine {
-  readonly claims: EvidenceClaims
+  readonly claims: VerifiedClaims
   readonly json: Readonly<Record<string, unknown>>
 }
 
@@ -75,7 +75,7 @@ export function mismatchResult({ claims, json }: Genuine, error: PolicyMismatch)
 const NO_LEVEL = 'NoMatchingTcbLevel'
 
 /** Of a quote, or of the quote that an Azure VM shows for its hardware. */
-export function tcbOf(claims: EvidenceClaims): Pick<VerificationResult, 'tcbStatus' | 'advisories'> {
+export function tcbOf(claims: VerifiedClaims): Pick<VerificationResult, 'tcbStatus' | 'advisories'> {
   const intel = claims.kind === 'azure-vtpm' ? claims.hardware : claims
   if (intel.kind !== 'sgx-quote' && intel.kind !== 'tdx-quote') return { tcbStatus: null, advisories: [] }
   return { tcbStatus: intel.tcb.status, advisories: intel.tcb.advisories }

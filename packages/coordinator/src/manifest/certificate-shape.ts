@@ -1,6 +1,6 @@
 import { parseIpAddress, shortestIpAddress } from '../pki/ip-address.ts'
 import { encodeObjectIdentifier, parseDottedIdentifier } from '../pki/object-identifier.ts'
-import { foldName } from './fold.ts'
+import { foldName } from '@taw/attestation'
 import type { JsonObject, JsonValue } from './json.ts'
 import type { CertificateTime } from './model.ts'
 import { pathOf, type Place } from './path.ts'

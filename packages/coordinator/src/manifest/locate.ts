@@ -1,4 +1,4 @@
-import { foldName } from './fold.ts'
+import { foldName } from '@taw/attestation'
 import type { JsonMember, JsonObject, JsonValue } from './json.ts'
 import type { Path } from './path.ts'
 

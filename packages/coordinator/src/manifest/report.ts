@@ -4,7 +4,7 @@ import { manifestLimits } from './limits.ts'
 import { Locator } from './locate.ts'
 import { showPath, type Path } from './path.ts'
 import { positionsOf } from './position.ts'
-import { closestName } from './suggestion.ts'
+import { closestName } from '@taw/attestation'
 
 /** Something that the user should know about a manifest. Errors refuse it. */
 export interface Problem {

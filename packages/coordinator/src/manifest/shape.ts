@@ -1,4 +1,4 @@
-import { foldName } from './fold.ts'
+import { foldName } from '@taw/attestation'
 import type { JsonObject, JsonValue } from './json.ts'
 import { pathOf, quoteName, type Place } from './path.ts'
 import type { Report } from './report.ts'
