@@ -95,6 +95,19 @@ export type { CcaToken } from './cca/token.ts'
 export { verifyCcaToken } from './cca/verify.ts'
 export type { CcaClaims, CcaLifecycleState, CcaVerifyOptions } from './cca/verify.ts'
 
+export {
+  NO_EVIDENCE_COLLATERAL,
+  mergeEvidenceCollateral,
+  readEvidenceCollateral,
+} from './evidence/collateral.ts'
+export type { EvidenceCollateral } from './evidence/collateral.ts'
+export { evidenceClaimsJson, evidenceFacts } from './evidence/facts.ts'
+export { bareEvidence, findEvidence } from './evidence/find.ts'
+export type { FoundEvidence, Wrapping } from './evidence/find.ts'
+export { guessKind } from './evidence/recognize.ts'
+export { evidenceVerifier } from './evidence/verify.ts'
+export type { EvidenceVerifier, EvidenceVerifierOptions } from './evidence/verify.ts'
+
 export { appraiseInfrastructures } from './package-policy/appraise-infrastructures.ts'
 export { appraisePackage } from './package-policy/appraise-package.ts'
 export type { EvidenceBindings, VerifiedClaims } from './package-policy/appraise-package.ts'

@@ -34,6 +34,8 @@ export interface CommandSpec {
   readonly inheritedFlags?: readonly Flag[]
   /** False: everything after the command's own words belongs to another program, and no flag is read. */
   readonly readsFlags?: false
+  /** Exit code of wrong usage; default 1. */
+  readonly usageExitCode?: number
   /** Loads the command's code, which no other command needs to start. */
   readonly load: () => Promise<CommandHandler>
 }

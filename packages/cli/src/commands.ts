@@ -1,4 +1,11 @@
-import { certificateFiles, forceFlag, outputFlag, recoveryKeyFlags, userFlags } from './arguments/flags.ts'
+import {
+  certificateFiles,
+  forceFlag,
+  formatFlag,
+  outputFlag,
+  recoveryKeyFlags,
+  userFlags,
+} from './arguments/flags.ts'
 import type { CommandSpec, GroupSpec } from './command.ts'
 
 /** Words that only hold commands together. */
@@ -7,6 +14,7 @@ export const groups: readonly GroupSpec[] = [
   { name: 'secret', about: 'Set and read secrets' },
   { name: 'certificate', about: "Fetch the Coordinator's certificates" },
   { name: 'ledger', about: 'Look into sealed state without a key' },
+  { name: 'evidence', about: 'Look into evidence of TEEs, and verify it offline' },
 ]
 
 /** Every command. A new one is a row here and a file in commands/. */
@@ -185,6 +193,33 @@ export const commands: readonly CommandSpec[] = [
     about: 'Print the public records of a seal directory and verify their chain; needs no key',
     flags: [outputFlag()],
     load: async () => (await import('./commands/ledger-inspect.ts')).ledgerInspect,
+  },
+  {
+    path: ['evidence', 'show'],
+    arguments: 'FILE',
+    count: [1, 1],
+    about: 'Print what stands in evidence of any kind, without verifying it',
+    flags: [formatFlag],
+    usageExitCode: 2,
+    load: async () => (await import('./commands/evidence-show.ts')).evidenceShow,
+  },
+  {
+    path: ['evidence', 'verify'],
+    arguments: 'FILE',
+    count: [1, 1],
+    about: 'Verify evidence of any kind, offline, with the collateral that is given',
+    flags: [
+      {
+        name: 'collateral',
+        type: 'repeated',
+        means: 'file or folder with collateral, each file known by its content; may be repeated',
+      },
+      { name: 'time', type: 'string', default: 'now', means: 'time to verify for, RFC 3339' },
+      { name: 'kind', type: 'string', means: 'kind that the evidence has to be' },
+      formatFlag,
+    ],
+    usageExitCode: 2,
+    load: async () => (await import('./commands/evidence-verify.ts')).evidenceVerify,
   },
   {
     path: ['run'],

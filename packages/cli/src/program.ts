@@ -56,7 +56,11 @@ class LeafCommand extends Command {
   }
 
   usageError(problem: string): UsageError {
-    return new UsageError(`taw ${this.spec.path.join(' ')}: ${problem}`, this.helpInformation())
+    return new UsageError(
+      `taw ${this.spec.path.join(' ')}: ${problem}`,
+      this.helpInformation(),
+      this.spec.usageExitCode,
+    )
   }
 }
 
@@ -68,7 +72,7 @@ function passThrough(argv: string[]): ParseOptionsResult {
 
 function toOption(flag: Flag): Option {
   const names = flag.short === undefined ? `--${flag.name}` : `-${flag.short}, --${flag.name}`
-  const value = { bool: '', string: ' <value>', strings: ' <list>' }[flag.type]
+  const value = { bool: '', string: ' <value>', strings: ' <list>', repeated: ' <value>' }[flag.type]
   const option = new Option(names + value, flag.means)
   // For help alone: a command knows its own defaults.
   return flag.default === undefined ? option : option.default('', flag.default)

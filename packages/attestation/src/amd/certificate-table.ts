@@ -101,7 +101,10 @@ function identify(bytes: Uint8Array): Pick<SnpTableEntry, 'guid' | 'name'> {
   const textOrder = guidText(bytes)
   const name = ENTRY_NAMES.get(textOrder)
   if (name) return { guid: textOrder, name }
-  const swapped = [bytes.slice(0, 4), bytes.slice(4, 6), bytes.slice(6, 8)].map((field) => field.reverse())
+  // Not slice and reverse: of a Buffer they would turn the caller's own bytes around.
+  const swapped = [bytes.subarray(0, 4), bytes.subarray(4, 6), bytes.subarray(6, 8)].map((field) =>
+    field.toReversed(),
+  )
   const guid = guidText(concatBytes(...swapped, bytes.subarray(8)))
   return { guid, name: ENTRY_NAMES.get(guid) }
 }

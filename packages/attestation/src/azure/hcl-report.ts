@@ -18,7 +18,7 @@ const REPORT_TYPES: ReadonlyMap<number, HclReport['reportType']> = new Map([
   [2, 'SNP'],
   [4, 'TDX'],
 ])
-const HASH_TYPES: ReadonlyMap<number, HclReport['hashType']> = new Map([
+export const HASH_TYPES: ReadonlyMap<number, HclReport['hashType']> = new Map([
   [1, 'SHA-256'],
   [2, 'SHA-384'],
   [3, 'SHA-512'],

@@ -6,11 +6,11 @@ import type { SignatureScheme } from '../core/crypto.ts'
 // TCG, "Trusted Platform Module Library, part 2: Structures" (1.59); numbers are big-endian.
 
 /** TPM_GENERATED_VALUE: a restricted key signs nothing that starts so unless the TPM itself made it. */
-const MAGIC = 0xff544347
+export const MAGIC = 0xff544347
 /** TPM_ST_ATTEST_QUOTE. */
-const ATTEST_QUOTE = 0x8018
+export const ATTEST_QUOTE = 0x8018
 /** TPM_ALG_ID. */
-const ALGORITHM = { sha256: 0x000b, sha384: 0x000c, rsassa: 0x0014, rsapss: 0x0016 } as const
+export const ALGORITHM = { sha256: 0x000b, sha384: 0x000c, rsassa: 0x0014, rsapss: 0x0016 } as const
 /** A quote has 100 to 250 bytes; TPM2B_DATA and names have up to 66 each. */
 const MAX_QUOTE_BYTES = 1024
 /** PCRs of one bank (TCG, PC Client Platform TPM Profile): 24, which is a bitmap of three bytes. */

@@ -1,4 +1,5 @@
 import { COSE_ALGORITHMS } from '../core/cose.ts'
+import { COMPONENT, LABEL, PLATFORM, REALM } from './token.ts'
 import type { CcaPlatformClaims, CcaRealmClaims, CcaToken } from './token.ts'
 import type { CcaClaims } from './verify.ts'
 
@@ -13,6 +14,37 @@ export function ccaFacts({ platform, realm }: CcaToken) {
     realm: realmFacts(realm.claims),
   }
 }
+
+/**
+ * The same under the numbers that the claims have in the tokens (DEN0137, A7.2), as collections of evidence list them.
+ * Claims that are absent are left out.
+ */
+export function ccaLabelledFacts({ platform, realm }: CcaToken) {
+  return {
+    outer_keys: [LABEL.platform, LABEL.realm],
+    platform_claims: withoutUndefined({
+      ...labelled(PLATFORM, platform.claims),
+      [PLATFORM.softwareComponents]: platform.claims.softwareComponents.map((component) =>
+        withoutUndefined(labelled(COMPONENT, component)),
+      ),
+    }),
+    platform_alg: platform.cose.algorithm,
+    realm_claims: withoutUndefined(labelled(REALM, realm.claims)),
+    realm_alg: realm.cose.algorithm,
+    rak_hash_alg: realm.claims.publicKeyHashAlgorithm,
+  }
+}
+
+function labelled<Name extends string>(
+  labels: Readonly<Record<Name, number>>,
+  claims: Readonly<Record<Name, unknown>>,
+): Record<string, unknown> {
+  const names = Object.keys(labels).filter((name): name is Name => name in labels)
+  return Object.fromEntries(names.map((name) => [String(labels[name]), claims[name]]))
+}
+
+const withoutUndefined = (members: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
 
 /** Verified claims as JSON, under the same names. */
 export function ccaClaimsJson(claims: CcaClaims) {

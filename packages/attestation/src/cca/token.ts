@@ -18,9 +18,9 @@ import { decoding, malformed } from '../core/errors.ts'
 
 /** Tag of the collection, and the labels of the two tokens in it. */
 const TAG_COLLECTION = 399
-const LABEL = { platform: 44234, realm: 44241 } as const
+export const LABEL = { platform: 44234, realm: 44241 } as const
 /** Platform claims. */
-const PLATFORM = {
+export const PLATFORM = {
   profile: 265,
   challenge: 10,
   implementationId: 2396,
@@ -32,9 +32,9 @@ const PLATFORM = {
   hashAlgorithm: 2402,
 } as const
 /** Members of a software component. */
-const COMPONENT = { type: 1, measurement: 2, version: 4, signerId: 5, hashAlgorithm: 6 } as const
+export const COMPONENT = { type: 1, measurement: 2, version: 4, signerId: 5, hashAlgorithm: 6 } as const
 /** Realm claims. */
-const REALM = {
+export const REALM = {
   profile: 265,
   challenge: 10,
   personalizationValue: 44235,

@@ -17,10 +17,11 @@ import type { QeIdentity } from './qe-identity.ts'
 import {
   QE_IDENTITY,
   TCB_INFO,
+  firstGenuine,
   missing,
-  selectQeIdentity,
-  selectRevocationList,
-  selectTcbInfo,
+  selectQeIdentities,
+  selectRevocationLists,
+  selectTcbInfos,
 } from './select-collateral.ts'
 import type { DocumentKind } from './select-collateral.ts'
 import type { TcbInfo } from './tcb-info.ts'
@@ -72,9 +73,17 @@ export async function verifyEndorsements(
     at,
     trust,
   }
-  const tcbInfo = await verifyDocument(selectTcbInfo(tee, pck, collateral, at), TCB_INFO, context)
+  const tcbInfo = await verifyDocument(
+    await genuineDocument(selectTcbInfos(tee, pck, collateral, at), TCB_INFO, context),
+    TCB_INFO,
+    context,
+  )
   checks.passed(TCB_INFO.check, { found: describeDocument(tcbInfo.content, trust) })
-  const qeIdentity = await verifyDocument(selectQeIdentity(tee, collateral, at), QE_IDENTITY, context)
+  const qeIdentity = await verifyDocument(
+    await genuineDocument(selectQeIdentities(tee, collateral, at), QE_IDENTITY, context),
+    QE_IDENTITY,
+    context,
+  )
   checks.passed(QE_IDENTITY.check, { found: describeDocument(qeIdentity.content, trust) })
   const ends = [rootCrl.list, pckCrl.list, tcbInfo.content, qeIdentity.content].map(
     ({ nextUpdate }) => nextUpdate,
@@ -107,15 +116,16 @@ async function verifyRevocationList(
   rules: RevocationListRules,
   trust: Trust,
 ): Promise<IssuedRevocationList> {
-  const found = selectRevocationList(issuer, collateral, at, rules)
-  const { list } = found
-  const key = await trust.keyOf(list, () => [list.raw])
-  const issuerKey = await trust.keyOf(issuer, () => [issuer.raw])
-  await trust.issuers.getOrMake(`crl ${key} ${issuerKey}`, async () => {
-    await verifyRevocationListSignature(trust.crypto, list, issuer, rules)
-    return { certificates: [issuer], leaf: issuer, anchor: issuer }
+  const candidates = selectRevocationLists(issuer, collateral, at, rules)
+  const found = await firstGenuine(candidates, async ({ list }) => {
+    const key = await trust.keyOf(list, () => [list.raw])
+    const issuerKey = await trust.keyOf(issuer, () => [issuer.raw])
+    await trust.issuers.getOrMake(`crl ${key} ${issuerKey}`, async () => {
+      await verifyRevocationListSignature(trust.crypto, list, issuer, rules)
+      return { certificates: [issuer], leaf: issuer, anchor: issuer }
+    })
   })
-  requireRevocationListValidAt(list, at, rules)
+  requireRevocationListValidAt(found.list, at, rules)
   return found
 }
 
@@ -153,6 +163,25 @@ interface DocumentContext {
 interface VerifiedDocument<Content> {
   readonly content: Content
   readonly chain: SignedChain
+}
+
+/**
+ * Of several documents the first that Intel's signing certificate signed. Whether its signer is valid and not revoked is
+ * for {@link verifyDocument}: a newer genuine document is never passed over for that.
+ */
+async function genuineDocument<Content extends TcbInfo | QeIdentity>(
+  documents: readonly SignedDocument<Content>[],
+  kind: DocumentKind,
+  context: DocumentContext,
+): Promise<SignedDocument<Content>> {
+  const [only, ...others] = documents
+  if (only && others.length === 0) return only
+  return firstGenuine(documents, async (document) => {
+    const chains = await signerChains(document, context)
+    // Without any signer at hand, the error is verifyDocument's.
+    if (chains.length > 0)
+      await firstGenuine(chains, (certificates) => verifyIssuer(document, certificates, kind, context.trust))
+  })
 }
 
 async function verifyDocument<Content extends TcbInfo | QeIdentity>(

@@ -10,7 +10,8 @@ import type { QeIdentity } from './qe-identity.ts'
 import type { TcbInfo } from './tcb-info.ts'
 import type { CertifiedPck } from './trust.ts'
 
-// Which of the collateral at hand is used: what fits the platform, and of that the newest that is valid at the time.
+// Which of the collateral at hand may be used: what fits the platform, and of that the newest that is valid at the time
+// first. Folders hold others' test data too, so the verifier takes the first one that is genuine.
 
 export interface DocumentKind {
   readonly check: string
@@ -20,20 +21,20 @@ export interface DocumentKind {
 export const TCB_INFO: DocumentKind = { check: 'tcb-info', what: 'TCB info' }
 export const QE_IDENTITY: DocumentKind = { check: 'qe-identity-document', what: 'QE identity' }
 
-export function selectRevocationList(
+export function selectRevocationLists(
   issuer: Certificate,
   collateral: IntelCollateral,
   at: Date,
   rules: RevocationListRules,
-): IssuedRevocationList {
+): readonly IssuedRevocationList[] {
   const candidates = collateral.revocationLists.filter(({ list }) => bytesEqual(list.issuer, issuer.subject))
-  const found = newestAt(
+  const found = newestFirst(
     candidates,
     at,
     ({ list }) => ({ from: list.thisUpdate, until: list.nextUpdate }),
     ({ list }) => [list.thisUpdate.getTime()],
   )
-  if (found) return found
+  if (found.length > 0) return found
   throw missing(rules.check, {
     message: `the ${rules.what} is missing`,
     expected: `a CRL issued by ${nameOf(issuer)}`,
@@ -41,23 +42,23 @@ export function selectRevocationList(
   })
 }
 
-export function selectTcbInfo(
+export function selectTcbInfos(
   tee: TcbInfo['tee'],
   pck: CertifiedPck,
   collateral: IntelCollateral,
   at: Date,
-): SignedDocument<TcbInfo> {
+): readonly SignedDocument<TcbInfo>[] {
   const { fmspc, pceId } = pck.platform
   const candidates = collateral.tcbInfos.filter(
     ({ content }) =>
       content.tee === tee && bytesEqual(content.fmspc, fmspc) && bytesEqual(content.pceId, pceId),
   )
-  const found = newestAt(candidates, at, documentWindow, ({ content }) => [
+  const found = newestFirst(candidates, at, documentWindow, ({ content }) => [
     content.tcbEvaluationDataNumber,
     content.version,
     content.issueDate.getTime(),
   ])
-  if (found) return found
+  if (found.length > 0) return found
   throw missing(TCB_INFO.check, {
     message: `there is no TCB info for this platform (${tee}, FMSPC ${toHex(fmspc)}, PCEID ${toHex(pceId)})`,
     expected: `TCB info for ${tee}, FMSPC ${toHex(fmspc)}, PCEID ${toHex(pceId)}`,
@@ -66,18 +67,18 @@ export function selectTcbInfo(
   })
 }
 
-export function selectQeIdentity(
+export function selectQeIdentities(
   tee: TcbInfo['tee'],
   collateral: IntelCollateral,
   at: Date,
-): SignedDocument<QeIdentity> {
+): readonly SignedDocument<QeIdentity>[] {
   const id = tee === 'SGX' ? 'QE' : 'TD_QE'
   const candidates = collateral.qeIdentities.filter(({ content }) => content.id === id)
-  const found = newestAt(candidates, at, documentWindow, ({ content }) => [
+  const found = newestFirst(candidates, at, documentWindow, ({ content }) => [
     content.tcbEvaluationDataNumber,
     content.issueDate.getTime(),
   ])
-  if (found) return found
+  if (found.length > 0) return found
   throw missing(QE_IDENTITY.check, {
     message: `there is no QE identity for ${tee} quotes`,
     expected: `QE identity '${id}'`,
@@ -95,20 +96,23 @@ const documentWindow = ({ content }: SignedDocument<TcbInfo | QeIdentity>): Wind
   until: content.nextUpdate,
 })
 
+/** Each costs a signature check or a few; a platform has some ten of a kind in years. */
+const MAX_CANDIDATES = 32
+
 /**
- * Of several, the one with the highest rank among those that are valid at the time. When none is valid, the highest of all,
- * so that the error can say when it was.
+ * Those that are valid at the time, the highest rank first. When none is valid, all of them, so that the error can say when
+ * the highest was.
  */
-function newestAt<Item>(
+function newestFirst<Item>(
   items: readonly Item[],
   at: Date,
   window: (item: Item) => Window,
   rank: (item: Item) => readonly number[],
-): Item | undefined {
+): readonly Item[] {
   const isValid = (item: Item): boolean => window(item).from <= at && at <= window(item).until
   const valid = items.filter(isValid)
-  const [best] = (valid.length > 0 ? valid : [...items]).sort((a, b) => compareRanks(rank(b), rank(a)))
-  return best
+  const sorted = (valid.length > 0 ? valid : [...items]).sort((a, b) => compareRanks(rank(b), rank(a)))
+  return sorted.slice(0, MAX_CANDIDATES)
 }
 
 function compareRanks(a: readonly number[], b: readonly number[]): number {
@@ -117,6 +121,27 @@ function compareRanks(a: readonly number[], b: readonly number[]): number {
     if (difference !== 0) return difference
   }
   return 0
+}
+
+/**
+ * The first that is genuine; those that are not can't speak for the platform, nor keep others from it. When none is, the
+ * error is about the best.
+ */
+export async function firstGenuine<Item>(
+  candidates: readonly Item[],
+  verify: (candidate: Item) => Promise<unknown>,
+): Promise<Item> {
+  let failure: EvidenceInvalid | undefined
+  for (const candidate of candidates) {
+    try {
+      await verify(candidate)
+      return candidate
+    } catch (error) {
+      if (!(error instanceof EvidenceInvalid)) throw error
+      failure ??= error
+    }
+  }
+  throw failure ?? new TypeError('there is always a candidate')
 }
 
 export function missing(check: string, detail: ErrorDetail): EvidenceInvalid {

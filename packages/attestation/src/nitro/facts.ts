@@ -1,5 +1,9 @@
-import { timeText } from '../core/chain.ts'
+import { isSignedBy, timeText } from '../core/chain.ts'
+import type { CryptoPort } from '../core/crypto.ts'
 import { toHex } from '../core/encoding.ts'
+import { EvidenceInvalid } from '../core/errors.ts'
+import { parseCertificate } from '../core/x509.ts'
+import type { Certificate } from '../core/x509.ts'
 import type { NitroDocument, NitroMessage } from './document.ts'
 import type { NitroClaims } from './verify.ts'
 
@@ -14,6 +18,34 @@ export function nitroFacts({ cose, document, cabundle }: NitroMessage) {
     ...documentFacts(document),
     sig_len: cose.signature.length,
     chain_len: cabundle.length + 1,
+  }
+}
+
+/** The document's certificates, which signatures among them are right, and when all are valid. Nothing else is verified. */
+export async function nitroCertificateFacts({ certificate, cabundle }: NitroMessage, crypto: CryptoPort) {
+  const parsed = readCertificates([...cabundle, certificate])
+  if (parsed instanceof EvidenceInvalid) return { cert_err: parsed.message }
+  const leaf = parsed.at(-1)
+  if (!leaf) return {}
+  const time = (instant: number): string => timeText(new Date(instant))
+  return {
+    chain_sigs_root_first: await Promise.all(
+      parsed.map((one, index) => isSignedBy(crypto, one, parsed[index - 1] ?? one)),
+    ),
+    root_sha256: toHex(await crypto.sha256(cabundle[0] ?? new Uint8Array(0))),
+    leaf_not_before: timeText(leaf.notBefore),
+    leaf_not_after: timeText(leaf.notAfter),
+    valid_from: time(Math.max(...parsed.map(({ notBefore }) => notBefore.getTime()))),
+    valid_to: time(Math.min(...parsed.map(({ notAfter }) => notAfter.getTime()))),
+  }
+}
+
+function readCertificates(all: readonly Uint8Array[]): Certificate[] | EvidenceInvalid {
+  try {
+    return all.map(parseCertificate)
+  } catch (error) {
+    if (error instanceof EvidenceInvalid) return error
+    throw error
   }
 }
 

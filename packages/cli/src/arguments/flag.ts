@@ -3,8 +3,8 @@ export interface Flag {
   readonly name: string
   /** One letter. */
   readonly short?: string
-  /** `strings`: a comma-separated list that may be repeated. */
-  readonly type: 'bool' | 'string' | 'strings'
+  /** `strings`: a comma-separated list that may be repeated; `repeated`: may be repeated, each value as it stands. */
+  readonly type: 'bool' | 'string' | 'strings' | 'repeated'
   /** As shown in help; a list is in brackets. */
   readonly default?: string
   readonly means: string
@@ -15,6 +15,10 @@ export class FlagValues {
   readonly #values = new Map<string, string | boolean | readonly string[]>()
 
   set(flag: Flag, value: string | boolean): void {
+    if (flag.type === 'repeated') {
+      this.#values.set(flag.name, [...(this.strings(flag.name) ?? []), String(value)])
+      return
+    }
     if (flag.type !== 'strings') {
       this.#values.set(flag.name, value)
       return

@@ -72,6 +72,9 @@ export const outputFlag = (fallback?: string): Flag => ({
   means: fallback === undefined ? 'file instead of stdout' : 'file to write',
 })
 
+/** For commands that print facts. */
+export const formatFlag: Flag = { name: 'output', type: 'string', default: 'text', means: 'text or json' }
+
 /** Ours: the original overwrites silently. */
 export const forceFlag: Flag = {
   name: 'force',

@@ -22,17 +22,21 @@ const maxInputBytes = 64 * 1024 * 1024
 
 /**
  * Reads a whole file.
+ * @param file its name, or the descriptor of an open one
  * @param what names the file in the error: `the manifest`
  */
-export function readInput(file: string, what: string): Buffer {
+export function readInput(file: string | number, what: string, exitCode?: number): Buffer {
+  const name = typeof file === 'number' ? '-' : file
+  const exit = exitCode === undefined ? {} : { exitCode }
   try {
     const bytes = readFileSync(file)
     if (bytes.length <= maxInputBytes) return bytes
   } catch (error) {
-    throw fileError(`Reading ${what}`, file, error)
+    throw fileError(`Reading ${what}`, name, error, exit)
   }
   throw new CliError(
-    `Reading ${what} from ${JSON.stringify(file)}: the file is larger than ${maxInputBytes} bytes`,
+    `Reading ${what} from ${JSON.stringify(name)}: the file is larger than ${maxInputBytes} bytes`,
+    exit,
   )
 }
 
@@ -149,7 +153,12 @@ function attempt<Result>(doing: string, file: string, action: () => Result): Res
   }
 }
 
-function fileError(doing: string, file: string, error: unknown): CliError {
+function fileError(
+  doing: string,
+  file: string,
+  error: unknown,
+  exit: { readonly exitCode?: number } = {},
+): CliError {
   const reason = error instanceof Error ? error.message : String(error)
-  return new CliError(`${doing}, file ${JSON.stringify(file)}: ${reason}`, { cause: error })
+  return new CliError(`${doing}, file ${JSON.stringify(file)}: ${reason}`, { cause: error, ...exit })
 }

@@ -1,0 +1,46 @@
+import { EvidenceInvalid, evidenceFacts } from '@taw/attestation'
+import { nodeCrypto } from '@taw/attestation/node'
+import { printable } from '@taw/client'
+import type { CommandHandler } from '../command.ts'
+import { CliError } from '../errors.ts'
+import { factLines } from '../evidence/describe.ts'
+import { INVALID, UNUSABLE } from '../evidence/exit-codes.ts'
+import { outputFormat } from '../evidence/flags.ts'
+import { kindNames, readEvidence, sentenceOf } from '../evidence/read-evidence.ts'
+
+/** What stands in evidence, none of it verified. No network. */
+export const evidenceShow: CommandHandler = async ({ args, flags, stdout }) => {
+  const [file = ''] = args
+  const format = outputFormat(flags, UNUSABLE)
+  const { evidence, ...failed } = readEvidence(file, undefined)
+  if (evidence === undefined) throw unreadable(file, 'error' in failed ? failed.error : undefined)
+  const facts = await readable(file, () => evidenceFacts(evidence, nodeCrypto))
+  const { kind, wrappings } = evidence
+  if (format === 'json') {
+    stdout(`${JSON.stringify({ verified: false, kind, wrappings, facts }, null, 2)}\n`)
+    return 0
+  }
+  const inside = wrappings.length > 0 ? `, in ${wrappings.join(', ')}` : ''
+  const lines = [
+    `${kindNames[kind]}${inside}`,
+    'NOT VERIFIED: anybody can write this. taw evidence verify tells whether it is genuine',
+    '',
+    ...factLines(facts),
+  ]
+  stdout(`${lines.map(printable).join('\n')}\n`)
+  return 0
+}
+
+async function readable<Result>(file: string, read: () => Promise<Result>): Promise<Result> {
+  try {
+    return await read()
+  } catch (error) {
+    throw error instanceof EvidenceInvalid ? unreadable(file, error) : error
+  }
+}
+
+const unreadable = (file: string, error: EvidenceInvalid | undefined): CliError =>
+  new CliError(`Showing ${JSON.stringify(file)}: ${printable(error ? sentenceOf(error) : 'no evidence')}`, {
+    exitCode: INVALID,
+    ...(error && { cause: error }),
+  })

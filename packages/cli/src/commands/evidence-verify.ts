@@ -1,0 +1,74 @@
+import { EvidenceInvalid, PolicyMismatch, evidenceClaimsJson, evidenceVerifier } from '@taw/attestation'
+import type { VerifiedClaims, EvidenceCollateral, EvidenceKind, FoundEvidence } from '@taw/attestation'
+import { nodeCrypto } from '@taw/attestation/node'
+import type { FlagValues } from '../arguments/flag.ts'
+import type { CommandHandler } from '../command.ts'
+import { CliError } from '../errors.ts'
+import { readCollateral } from '../evidence/collateral-files.ts'
+import { describeResult } from '../evidence/describe.ts'
+import { INVALID, UNUSABLE } from '../evidence/exit-codes.ts'
+import { outputFormat, timeOf } from '../evidence/flags.ts'
+import { isKind, kinds, readEvidence } from '../evidence/read-evidence.ts'
+import { invalidResult, mismatchResult, tcbOf, validResult } from '../evidence/result.ts'
+import type { VerificationResult } from '../evidence/result.ts'
+
+/** Whether evidence is genuine, and what a policy allows. No network: all that is needed are files. */
+export const evidenceVerify: CommandHandler = async ({ args, flags, stdout, stderr }) => {
+  const [file = ''] = args
+  const format = outputFormat(flags, UNUSABLE)
+  const at = timeOf(flags, new Date(), UNUSABLE)
+  const expected = expectedKind(flags)
+  const collateral = readCollateral(flags.strings('collateral') ?? [], at, stderr)
+  const read = readEvidence(file, expected)
+  const result = read.evidence
+    ? await verify(read.evidence, collateral, at)
+    : invalidResult(read.kind, read.error)
+  stdout(format === 'json' ? `${JSON.stringify(result, null, 2)}\n` : describeResult(result, false))
+  return result.verdict === 'valid' ? 0 : INVALID
+}
+
+function expectedKind(flags: FlagValues): EvidenceKind | undefined {
+  const text = flags.string('kind')
+  if (text === undefined || isKind(text)) return text
+  throw new CliError(`--kind ${JSON.stringify(text)}: the kinds are ${kinds().join(', ')}`, {
+    exitCode: UNUSABLE,
+  })
+}
+
+async function verify(
+  evidence: FoundEvidence,
+  collateral: EvidenceCollateral,
+  at: Date,
+): Promise<VerificationResult> {
+  const verifier = evidenceVerifier({ crypto: nodeCrypto, revocation: 'if-given' })
+  let claims: VerifiedClaims
+  try {
+    claims = await verifier.verify(evidence, collateral, at)
+  } catch (error) {
+    if (!(error instanceof EvidenceInvalid)) throw error
+    return invalidResult(evidence.kind, error)
+  }
+  const genuine = { claims, json: await evidenceClaimsJson(claims, evidence, nodeCrypto) }
+  try {
+    requireNotRevoked(claims)
+    return validResult(genuine, [])
+  } catch (error) {
+    if (!(error instanceof PolicyMismatch)) throw error
+    return mismatchResult(genuine, error)
+  }
+}
+
+/**
+ * Intel's word on a revoked level is that its keys are not to be trusted any more, so that anybody may have made the
+ * quote. No policy can allow it. How good every other status is, a policy says.
+ */
+function requireNotRevoked(claims: VerifiedClaims): void {
+  const { tcbStatus } = tcbOf(claims)
+  if (tcbStatus !== 'Revoked') return
+  throw new PolicyMismatch('tcb-status', {
+    message: 'Intel has revoked the TCB level of this platform',
+    expected: 'a level that is not revoked',
+    found: tcbStatus,
+    remedy: 'do not trust this platform; use another machine',
+  })
+}
