@@ -1,2 +1,11 @@
-/** Fetches, keeps and bundles collateral. Filled by the next commits. */
-export {}
+export { CollateralUnavailable, FAILURE_REASONS } from './failure.ts'
+export type { Attempt, FailureReason } from './failure.ts'
+export type { AmdServiceOptions } from './amd-service.ts'
+export type { ConnectionOptions } from './http.ts'
+export type { IntelPlatformId } from './intel-collateral.ts'
+export type { IntelServiceOptions } from './intel-service.ts'
+export type { CollateralLimits, ImportedDocument, Timers } from './library.ts'
+export type { RetryPolicy } from './retry.ts'
+export { createCollateralService } from './service.ts'
+export type { CollateralService, CollateralServiceOptions } from './service.ts'
+export type { CollateralNotice, CollateralStats } from './stats.ts'

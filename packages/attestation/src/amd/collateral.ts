@@ -1,3 +1,4 @@
+import { isCollateralBundle, readCollateralBundle } from '../core/collateral-bundle.ts'
 import { parseRevocationList } from '../core/crl.ts'
 import type { RevocationList } from '../core/crl.ts'
 import { DER_TAG, DerReader, readSingle } from '../core/der.ts'
@@ -37,8 +38,8 @@ const CHECK = 'collateral-format'
 
 /**
  * Reads collateral files, each known by its content: certificates and revocation lists (DER or PEM), and certificate
- * tables as extended guest requests and configfs-tsm's `auxblob` give them. A file that is empty or none of these is an
- * error, never skipped.
+ * tables as extended guest requests and configfs-tsm's `auxblob` give them, and our own bundles (docs/collateral.md; what is
+ * about Intel in them is left alone). A file that is empty or none of these is an error, never skipped.
  *
  * @throws EvidenceInvalid `collateral-format`
  */
@@ -56,6 +57,15 @@ export function amdCollateralFromFiles(files: readonly Uint8Array[]): AmdCollate
  * @param what its name, for errors
  */
 export function readAmdCollateralFile(file: Uint8Array, what: string): AmdCollateral {
+  if (isCollateralBundle(file)) {
+    const documents = readCollateralBundle(file, what).filter(({ name }) => name.startsWith('amd-'))
+    return mergeAmdCollateral(...documents.map(({ name, body }) => readPlainFile(body, name)))
+  }
+  return readPlainFile(file, what)
+}
+
+/** Anything but a bundle. */
+function readPlainFile(file: Uint8Array, what: string): AmdCollateral {
   return decoding(CHECK, what, () => {
     if (file.length > MAX_FILE_BYTES) {
       throw malformed('it is too large', `at most ${MAX_FILE_BYTES} bytes`, `${file.length} bytes`)

@@ -22,7 +22,7 @@ export interface RevocationTrust {
   readonly revocationLists: BoundedCache<true>
 }
 
-const CRL = { check: 'amd-crl', what: 'revocation list of the ARK' } as const
+export const CRL = { check: 'amd-crl', what: 'revocation list of the ARK' } as const
 
 /**
  * Checks the ASK or ASVK against the revocation lists of its ARK. Lists of other product lines are left alone. Each list

@@ -158,7 +158,7 @@ function requireSigned(checks: Checks, report: SnpReport): void {
   }))
 }
 
-const CHAIN = { check: 'endorsement-chain', what: 'chain of the VCEK or VLEK' } as const
+export const CHAIN = { check: 'endorsement-chain', what: 'chain of the VCEK or VLEK' } as const
 
 /** Common names of ARKs, and of the keys between them and VCEK or VLEK (AMD 57230). */
 const intermediateName = { VCEK: 'SEV-', VLEK: 'SEV-VLEK-' } as const
@@ -174,11 +174,11 @@ function rootOf(endorsement: SnpEndorsement, roots: readonly AmdRoot[]): AmdRoot
 }
 
 /** The chain from the endorsement through the ASK or ASVK that signed it to the product's ARK. */
-async function verifyEndorsementChain(
+export async function verifyEndorsementChain(
   endorsement: SnpEndorsement,
   root: AmdRoot,
   { intermediates }: Pick<AmdCollateral, 'intermediates'>,
-  { crypto, chains }: AmdTrust,
+  { crypto, chains }: Pick<AmdTrust, 'crypto' | 'chains'>,
 ): Promise<KeyedChain> {
   const { certificate, type } = endorsement
   const name = `${intermediateName[type]}${root.product}`

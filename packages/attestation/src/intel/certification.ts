@@ -13,7 +13,10 @@ import type { CertifiedPck, Trust } from './trust.ts'
 
 /** Common names of the PCK certificate profile, 1.3 and 1.4. */
 const PCK_NAME = 'Intel SGX PCK Certificate'
-const PCK_CA_NAMES: readonly string[] = ['Intel SGX PCK Platform CA', 'Intel SGX PCK Processor CA']
+export const PCK_CA_NAMES = {
+  platform: 'Intel SGX PCK Platform CA',
+  processor: 'Intel SGX PCK Processor CA',
+} as const
 
 /** How many PCK certificates from elsewhere are tried against one quote: a few TCB levels of a few platforms. */
 const MAX_CANDIDATES = 64
@@ -59,7 +62,11 @@ export function certificatesInQuote(
 const leafOfQuoteFirst = (certificates: readonly Certificate[]): readonly Certificate[] =>
   decoding('pck-chain', 'the PCK certificate chain in the quote', () => leafFirst(certificates, 'chain'))
 
-async function certifyChain(certificates: readonly Certificate[], trust: Trust): Promise<CertifiedPck> {
+/** A PCK certificate and its issuers, leaf first: all but dates and revocation. */
+export async function certifyChain(
+  certificates: readonly Certificate[],
+  trust: Trust,
+): Promise<CertifiedPck> {
   const rules = pckChainRules(trust)
   const chain = await verifyChainSignatures(trust.crypto, certificates, rules)
   requireProfile(chain.certificates)
@@ -77,11 +84,12 @@ async function certifyChain(certificates: readonly Certificate[], trust: Trust):
 
 function requireProfile(chain: readonly Certificate[]): void {
   const [leaf, ca] = chain
+  const caNames: readonly string[] = Object.values(PCK_CA_NAMES)
   const isPck = leaf?.subjectCommonName === PCK_NAME && leaf.basicConstraints?.ca !== true
-  if (isPck && chain.length === 3 && PCK_CA_NAMES.includes(ca?.subjectCommonName ?? '')) return
+  if (isPck && chain.length === 3 && caNames.includes(ca?.subjectCommonName ?? '')) return
   throw new EvidenceInvalid('pck-chain', {
     message: 'the PCK certificate chain is of another kind',
-    expected: `${PCK_NAME}, ${PCK_CA_NAMES.join(' or ')}, root`,
+    expected: `${PCK_NAME}, ${caNames.join(' or ')}, root`,
     found: chain.map(nameOf).join(', '),
   })
 }

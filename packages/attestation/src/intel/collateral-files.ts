@@ -1,3 +1,4 @@
+import { isCollateralBundle, readCollateralBundle } from '../core/collateral-bundle.ts'
 import { EvidenceInvalid } from '../core/errors.ts'
 import {
   collateralFromOpenEnclave,
@@ -7,6 +8,7 @@ import {
 } from './collateral-blobs.ts'
 import { mergeCollateral } from './collateral.ts'
 import type { IntelCollateral } from './collateral.ts'
+import { collateralFromBundle } from './collateral-bundle.ts'
 import { findQuote } from './containers.ts'
 import { readCollateralDocument } from './read-collateral.ts'
 
@@ -15,7 +17,7 @@ const CBOR_MAP_OF_2 = 0xa2
 
 /**
  * Reads collateral files, each known by its content: TCB info and QE identity (JSON answers of PCS), CRLs and certificates
- * (DER, PEM, or hex of DER), and the bundles of `dcap-qvl`, Fortanix, Oasis, Open Enclave and Intel's quote library. A file
+ * (DER, PEM, or hex of DER), our own bundles (docs/collateral.md; what is about AMD in them is left alone), and those of `dcap-qvl`, Fortanix, Oasis, Open Enclave and Intel's quote library. A file
  * that is empty or none of these is an error, never skipped.
  *
  * @throws EvidenceInvalid `collateral-format`
@@ -34,6 +36,7 @@ export function collateralFromFiles(files: readonly Uint8Array[]): IntelCollater
  * @param what its name, for errors
  */
 export function readCollateralFile(file: Uint8Array, what: string): IntelCollateral {
+  if (isCollateralBundle(file)) return collateralFromBundle(readCollateralBundle(file, what))
   if (isOpenEnclaveEndorsements(file)) return collateralFromOpenEnclave(file)
   if (isQuoteLibraryCollateral(file)) return collateralFromQuoteLibrary(file)
   if (file[0] !== CBOR_MAP_OF_2) return readCollateralDocument(file, what)

@@ -40,8 +40,8 @@ const TCB_SIGNING_NAME = 'Intel SGX TCB Signing'
 /** How many certificates of that name are tried: there are two so far. */
 const MAX_SIGNERS = 8
 
-const PCK_CRL: RevocationListRules = { check: 'pck-crl', what: 'revocation list of the PCK CA' }
-const ROOT_CRL: RevocationListRules = { check: 'root-ca-crl', what: 'revocation list of the root CA' }
+export const PCK_CRL: RevocationListRules = { check: 'pck-crl', what: 'revocation list of the PCK CA' }
+export const ROOT_CRL: RevocationListRules = { check: 'root-ca-crl', what: 'revocation list of the root CA' }
 
 /**
  * Picks the collateral that fits the platform and the time, and verifies it: signatures over the exact bytes, issuers, both

@@ -41,9 +41,9 @@ const MAX_JSON_CHARACTERS = 1024 * 1024
 
 /** @throws EvidenceInvalid `collateral-format`, naming the part that can't be read */
 export function collateralFromParts(parts: IntelCollateralParts): IntelCollateral {
-  const tcbInfoChain = chainOf(parts.tcbInfoIssuerChain, 'TCB info issuer chain')
-  const qeIdentityChain = chainOf(parts.qeIdentityIssuerChain, 'QE identity issuer chain')
-  const pckCrlChain = chainOf(parts.pckCrlIssuerChain, 'PCK CRL issuer chain')
+  const tcbInfoChain = readIssuerChain(parts.tcbInfoIssuerChain, 'TCB info issuer chain')
+  const qeIdentityChain = readIssuerChain(parts.qeIdentityIssuerChain, 'QE identity issuer chain')
+  const pckCrlChain = readIssuerChain(parts.pckCrlIssuerChain, 'PCK CRL issuer chain')
   const pckCrl = single(read(parts.pckCrl, 'PCK CRL').revocationLists, 'PCK CRL')
   const rootCaCrl = single(read(parts.rootCaCrl, 'root CA CRL').revocationLists, 'root CA CRL')
   const tcbInfo = single(read(parts.tcbInfo, 'TCB info').tcbInfos, 'TCB info')
@@ -242,7 +242,8 @@ function hexSignature(text: string): Uint8Array {
   return signature
 }
 
-function chainOf(file: Uint8Array, what: string): readonly Certificate[] {
+/** @throws EvidenceInvalid `collateral-format` */
+export function readIssuerChain(file: Uint8Array, what: string): readonly Certificate[] {
   const { certificates } = read(file, what)
   return decoding(CHECK, what, () => leafFirst(certificates, what))
 }
