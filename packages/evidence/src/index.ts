@@ -1,2 +1,12 @@
-/** Gets evidence about this machine from its TEE. Filled by the next commits. */
-export {}
+/** Gets evidence about this machine from its TEE. */
+export { EVIDENCE_CHOICES, detectEvidenceProvider, openEvidenceProvider } from './detect.ts'
+export type { EvidenceChoice, EvidenceOptions } from './detect.ts'
+export { EvidenceUnavailable } from './errors.ts'
+export type { EvidenceErrorCode } from './errors.ts'
+export { GRAMINE_ROOT, openGramine } from './gramine.ts'
+export type { GramineOptions } from './gramine.ts'
+export { REPORT_DATA_LENGTH, noEvidence } from './provider.ts'
+export type { Evidence, EvidenceProvider } from './provider.ts'
+export { TSM_ROOT, openTsm } from './tsm.ts'
+export type { TsmOptions } from './tsm.ts'
+export { packEvidence } from './wire.ts'

@@ -1,2 +1,30 @@
-/** A TEE of our own, for tests. Filled by the next commits. */
-export {}
+/**
+ * A TEE of our own, for tests: acts as the CPU vendors, with roots of its own. Nothing that is deployed trusts these.
+ * This package imports no other of the project, so that it shares no mistake with the verifier.
+ */
+export { createIntelVendor } from './intel/vendor.ts'
+export type {
+  CollateralFaults,
+  CollateralParts,
+  IntelVendor,
+  IntelVendorOptions,
+  IssueFault,
+  IssueOptions,
+  TcbInfoQuery,
+} from './intel/vendor.ts'
+export { OUTDATED_TEE_TCB_SVN } from './intel/platform.ts'
+export type { IntelPlatform, PlatformOptions, SgxQuoteOptions, TdxQuoteOptions } from './intel/platform.ts'
+export { TCB_STATUSES } from './intel/platform-tcb.ts'
+export type { PlatformTcbStatus } from './intel/platform-tcb.ts'
+export { QE_ISVSVN } from './intel/documents.ts'
+export type { Json, JsonObject, Tee } from './intel/documents.ts'
+export type { QuoteFault, QuoteOptions } from './intel/quote.ts'
+export type { SgxReportFields, TdReportFields } from './intel/reports.ts'
+export type { PckCa } from './intel/authorities.ts'
+export { pem } from './encoding/x509.ts'
+
+export type { DeviceFault } from './devices/device.ts'
+export { createGramineDevice } from './devices/gramine.ts'
+export type { EnclaveIdentity, GramineDevice, GramineDeviceOptions } from './devices/gramine.ts'
+export { createTsmDevice } from './devices/tsm.ts'
+export type { TsmDevice, TsmDeviceOptions, TsmRequest } from './devices/tsm.ts'
