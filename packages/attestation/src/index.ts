@@ -118,7 +118,7 @@ export { bareEvidence, findEvidence } from './evidence/find.ts'
 export type { FoundEvidence, Wrapping } from './evidence/find.ts'
 export { guessKind } from './evidence/recognize.ts'
 export { evidenceVerifier } from './evidence/verify.ts'
-export type { EvidenceVerifier, EvidenceVerifierOptions } from './evidence/verify.ts'
+export type { EvidenceVerifier, EvidenceVerifierOptions, VendorRoots } from './evidence/verify.ts'
 
 export { appraiseInfrastructures } from './package-policy/appraise-infrastructures.ts'
 export { appraisePackage } from './package-policy/appraise-package.ts'

@@ -1,9 +1,18 @@
 import { NO_AMD_COLLATERAL, amdVerifier, intelVerifier } from '@taw/attestation'
-import type { AmdCollateral, AmdRoot, Certificate, CryptoPort, IntelCollateral } from '@taw/attestation'
+import type {
+  AmdCollateral,
+  AmdRoot,
+  Certificate,
+  CryptoPort,
+  EvidenceCollateral,
+  FoundEvidence,
+  IntelCollateral,
+} from '@taw/attestation'
 import { collateralForSnpReport } from './amd-collateral.ts'
 import type { AmdServiceOptions } from './amd-service.ts'
 import { CacheDirectory } from './cache-directory.ts'
 import { documentChecker } from './checker.ts'
+import { collateralForEvidence } from './evidence-collateral.ts'
 import type { CollateralUnavailable } from './failure.ts'
 import { Fetcher } from './fetcher.ts'
 import { collateralForPlatform, collateralForQuote } from './intel-collateral.ts'
@@ -67,6 +76,12 @@ export interface CollateralService {
    * @throws CollateralUnavailable
    */
   readonly forSnpReport: (report: Uint8Array, given?: AmdCollateral) => Promise<AmdCollateral>
+  /**
+   * What evidence of any kind needs, by the above. Kinds that carry all that vouches for them need nothing.
+   *
+   * @throws EvidenceInvalid, CollateralUnavailable
+   */
+  readonly forEvidence: (evidence: FoundEvidence) => Promise<EvidenceCollateral>
   /**
    * Asks for each document in memory again, one after another.
    *
@@ -141,10 +156,15 @@ export function createCollateralService(options: CollateralServiceOptions): Coll
     }),
     now,
   }
+  const vendors = {
+    forQuote: (evidence: Uint8Array) => collateralForQuote(evidence, intel),
+    forSnpReport: (report: Uint8Array, given: AmdCollateral = NO_AMD_COLLATERAL) =>
+      collateralForSnpReport(report, given, amd),
+  }
   return {
-    forQuote: (evidence) => collateralForQuote(evidence, intel),
+    ...vendors,
     forIntelPlatform: (platform) => collateralForPlatform(platform, intel),
-    forSnpReport: (report, given = NO_AMD_COLLATERAL) => collateralForSnpReport(report, given, amd),
+    forEvidence: (evidence) => collateralForEvidence(evidence, vendors),
     refresh: () => library.refresh(),
     exportBundle: () => library.export(),
     importBundle: (bundle) => library.import(bundle),

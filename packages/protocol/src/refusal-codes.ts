@@ -28,6 +28,8 @@ export const refusalCodes = [
   'uuid_invalid',
   /** The evidence is not genuine, or not bound to this connection. */
   'evidence_invalid',
+  /** What vouches for the evidence can't be had now, so nothing can be said about it. */
+  'collateral_unavailable',
   /** The evidence is genuine, but the manifest doesn't allow what it shows. */
   'policy_mismatch',
   /** All activations that the manifest grants to this marble type are spent. */

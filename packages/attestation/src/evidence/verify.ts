@@ -1,10 +1,12 @@
 import { amdVerifier } from '../amd/verify.ts'
 import type { AmdVerifierOptions } from '../amd/options.ts'
+import type { AmdRoot } from '../amd/roots.ts'
 import { mergeAmdCollateral } from '../amd/collateral.ts'
 import { parseAzureVtpmEvidence } from '../azure/evidence.ts'
 import { azureVtpmVerifier } from '../azure/verify.ts'
 import { verifyCcaToken } from '../cca/verify.ts'
 import type { CryptoPort } from '../core/crypto.ts'
+import type { Certificate } from '../core/x509.ts'
 import { mergeCollateral } from '../intel/collateral.ts'
 import { intelVerifier } from '../intel/verify.ts'
 import { nitroVerifier } from '../nitro/verify.ts'
@@ -12,14 +14,23 @@ import type { VerifiedClaims } from '../package-policy/appraise-package.ts'
 import type { EvidenceCollateral } from './collateral.ts'
 import type { FoundEvidence } from './find.ts'
 
+/** Whom to believe instead of the vendors: for test PKIs. Vendors that are left out stay the genuine ones. */
+export interface VendorRoots {
+  readonly intel?: readonly Certificate[] | undefined
+  readonly amd?: readonly AmdRoot[] | undefined
+  readonly nitro?: readonly Certificate[] | undefined
+}
+
 export interface EvidenceVerifierOptions {
   /** `nodeCrypto` or `webCrypto`. */
   readonly crypto: CryptoPort
   /** About AMD's revocation lists, as in `amdVerifier`. Intel's are always required. */
   readonly revocation: AmdVerifierOptions['revocation']
+  /** Default: the vendors' own. */
+  readonly roots?: VendorRoots | undefined
 }
 
-/** Verifies evidence of every kind under the vendors' own roots, and remembers verified chains between calls. */
+/** Verifies evidence of every kind, and remembers verified chains between calls. */
 export interface EvidenceVerifier {
   /**
    * Verifies what {@link findEvidence} found, with its own collateral and the given, at a time. A CCA token has no dates:
@@ -34,10 +45,14 @@ export interface EvidenceVerifier {
   ) => Promise<VerifiedClaims>
 }
 
-export function evidenceVerifier({ crypto, revocation }: EvidenceVerifierOptions): EvidenceVerifier {
-  const intel = intelVerifier({ crypto })
-  const amd = amdVerifier({ crypto, revocation })
-  const nitro = nitroVerifier({ crypto })
+export function evidenceVerifier({
+  crypto,
+  revocation,
+  roots = {},
+}: EvidenceVerifierOptions): EvidenceVerifier {
+  const intel = intelVerifier({ crypto, ...(roots.intel && { anchors: roots.intel }) })
+  const amd = amdVerifier({ crypto, revocation, ...(roots.amd && { anchors: roots.amd }) })
+  const nitro = nitroVerifier({ crypto, ...(roots.nitro && { anchors: roots.nitro }) })
   const azure = azureVtpmVerifier({ crypto, amd, intel })
   return {
     verify: async (evidence, given, at) => {

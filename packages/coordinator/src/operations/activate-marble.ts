@@ -4,6 +4,7 @@ import type { PreparedManifest, PreparedMarble } from '../manifest/index.ts'
 import { CertificateRequest } from '../pki/certificate-request.ts'
 import { issueMarbleCertificate } from '../pki/marble-certificate.ts'
 import { type MarbleUuid, parseMarbleUuid } from '../pki/marble-uuid.ts'
+import { requireAdmitted } from '../policy/admission.ts'
 import { Refusal } from '../refusal.ts'
 import type { AuditRecord } from '../state/audit.ts'
 import type { State, StateChange } from '../state/state.ts'
@@ -39,14 +40,14 @@ interface Grant {
  * The activation is durable before any secret leaves, so a crash can waste one activation but never grant one too
  * many. When an update overtakes the activation, it is done again on the new state.
  *
- * @throws {@link Refusal} `state_mismatch`, `marble_unknown`, `evidence_invalid`, `policy_mismatch`,
- * `activations_exhausted`, `uuid_invalid`, `csr_invalid`, `secret_unset`, `template_failed`, `storage_unavailable`
+ * @throws {@link Refusal} `state_mismatch`, `marble_unknown`, `evidence_invalid`, `collateral_unavailable`,
+ * `policy_mismatch`, `activations_exhausted`, `uuid_invalid`, `csr_invalid`, `secret_unset`, `template_failed`, `storage_unavailable`
  */
 export async function activateMarble(request: ActivationRequest, ports: Ports): Promise<Parameters> {
   for (;;) {
     const state = ports.ledger.state
     const grant = grantFor(state, request.marbleType)
-    verifyEvidence(ports)
+    await admit(request, grant, ports)
     requireActivationLeft(state, grant)
     const uuid = parseMarbleUuid(request.uuid)
     const identity = await issueIdentity(request, uuid, state, ports)
@@ -95,14 +96,19 @@ function grantFor(state: State, marbleType: string): Grant {
   return { marbleType, manifest, definition, package: package_, prepared }
 }
 
-/** In simulation evidence is not looked at; without simulation there is no start yet, see `main.ts`. */
-function verifyEvidence(ports: Ports): void {
-  if (!ports.simulation) {
-    throw new Refusal(
-      'evidence_invalid',
-      'this build verifies no evidence; it admits marbles in simulation only',
-    )
-  }
+/** In simulation evidence is not looked at. */
+async function admit(
+  { evidence, tlsCertificate }: ActivationRequest,
+  grant: Grant,
+  { simulation, verification }: Ports,
+): Promise<void> {
+  if (simulation) return
+  const claims = await verification.verify(evidence, 'the marble')
+  requireAdmitted(claims, tlsCertificate, {
+    packageName: grant.definition.package,
+    package: grant.package,
+    infrastructures: grant.manifest.manifest.infrastructures,
+  })
 }
 
 function requireActivationLeft(state: State, grant: Grant): void {

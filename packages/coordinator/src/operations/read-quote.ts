@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
+import type { Evidence } from '@taw/evidence'
 import type { Ports } from './ports.ts'
 
 export interface Quote {
   /** DER: intermediate, then root. */
   readonly chain: readonly Uint8Array[]
   /** Evidence whose report data begins with SHA-256(root DER ‖ nonce); undefined in simulation. */
-  readonly evidence: Uint8Array | undefined
+  readonly evidence: Evidence | undefined
 }
 
 /** This Coordinator's certificates, and evidence that they are its own. */

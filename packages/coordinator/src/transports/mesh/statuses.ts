@@ -17,6 +17,7 @@ export const meshStatuses: Readonly<Record<RefusalCode, GrpcStatus>> = {
   marble_unknown: grpcStatus.PERMISSION_DENIED,
   uuid_invalid: grpcStatus.INVALID_ARGUMENT,
   evidence_invalid: grpcStatus.PERMISSION_DENIED,
+  collateral_unavailable: grpcStatus.UNAVAILABLE,
   policy_mismatch: grpcStatus.PERMISSION_DENIED,
   activations_exhausted: grpcStatus.PERMISSION_DENIED,
   csr_invalid: grpcStatus.INTERNAL,

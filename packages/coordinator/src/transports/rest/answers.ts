@@ -37,6 +37,7 @@ const statuses: Readonly<Record<RefusalCode, Readonly<Record<ApiVersion, number 
   marble_unknown: { 1: 'refused', 2: 'refused' },
   uuid_invalid: { 1: 'refused', 2: 'refused' },
   evidence_invalid: { 1: 'refused', 2: 'refused' },
+  collateral_unavailable: { 1: 503, 2: 503 },
   policy_mismatch: { 1: 'refused', 2: 'refused' },
   activations_exhausted: { 1: 'refused', 2: 'refused' },
   csr_invalid: { 1: 'refused', 2: 'refused' },

@@ -1,5 +1,6 @@
 import { advanceCounter, requireCountingMarble } from '../../operations/advance-counter.ts'
 import { readManifest } from '../../operations/read-manifest.ts'
+import { type Evidence, packEvidence } from '@taw/evidence'
 import { readQuote } from '../../operations/read-quote.ts'
 import { type ReadableSecret, readSecrets } from '../../operations/read-secrets.ts'
 import type { UpdateLog } from '../../operations/read-update-log.ts'
@@ -7,6 +8,7 @@ import { requireUser } from '../../operations/callers.ts'
 import { requireGate } from '../../operations/feature-gates.ts'
 import { Recovery } from '../../operations/recover.ts'
 import { setManifest } from '../../operations/set-manifest.ts'
+import { signQuote } from '../../operations/sign-quote.ts'
 import { readStatus } from '../../operations/status.ts'
 import {
   acknowledgeUpdate,
@@ -88,12 +90,12 @@ function addReading(add: Add, ports: Ports, updateLog: UpdateLog): void {
     return Promise.resolve({ StatusCode: code, StatusMessage: message })
   })
   add(2, 'GET', '/quote', async ({ query }) => {
-    const { cert, quote } = await presentQuote(ports, parseNonce(query.get('nonce')))
-    return { cert, quote }
+    const { chain, evidence } = await readQuote(ports, parseNonce(query.get('nonce')))
+    return { cert: presentChain(chain), ...presentEvidence(evidence) }
   })
   add(1, 'GET', '/quote', async () => {
-    const { cert, quote } = await presentQuote(ports, new Uint8Array())
-    return { Cert: cert, Quote: quote }
+    const { chain, evidence } = await readQuote(ports, new Uint8Array())
+    return { Cert: presentChain(chain), Quote: evidence === undefined ? null : base64(packEvidence(evidence)) }
   })
   add(2, 'GET', '/update', () => settle(() => ({ updateLog: updateLog.lines() })))
   add(1, 'GET', '/update', () =>
@@ -106,14 +108,17 @@ function addReading(add: Add, ports: Ports, updateLog: UpdateLog): void {
   )
 }
 
-async function presentQuote(
-  ports: Ports,
-  nonce: Uint8Array,
-): Promise<{ cert: string; quote: string | null }> {
-  const { chain, evidence } = await readQuote(ports, nonce)
+const presentChain = (chain: readonly Uint8Array[]): string =>
+  chain.map((certificate) => pemEncode('CERTIFICATE', certificate)).join('')
+
+/** `kind` and `certificateTable` are Taw's own: what kind of evidence it is, and what the host gave along with it. */
+function presentEvidence(evidence: Evidence | undefined): Record<string, unknown> {
+  if (evidence === undefined) return { quote: null }
+  const { auxblob } = evidence
   return {
-    cert: chain.map((certificate) => pemEncode('CERTIFICATE', certificate)).join(''),
-    quote: evidence === undefined ? null : base64(evidence),
+    quote: base64(evidence.evidence),
+    kind: evidence.kind,
+    ...(auxblob !== undefined && { certificateTable: base64(auxblob) }),
   }
 }
 
@@ -306,23 +311,17 @@ function addRecovery(add: Add, recovery: Recovery, routes: Map<string, Map<strin
   routes.set('/recover', new Map([['POST', { version: 1, refusedStatus: 500, handle: () => gone }]]))
 }
 
-/** Quotes are verified once the verifier is wired in; until then the gate, where it is open, refuses all. */
 function addSignQuote(add: Add, ports: Ports): void {
   add(2, 'POST', '/sign-quote', async ({ body }) => {
     requireGate(ports.ledger.state, 'SignQuoteEndpoint')
-    const reason = unverifiable(await body())
-    return failure(`the quote can't be signed: ${reason}`, { sgxQuote: reason })
+    try {
+      const { tcbStatus, signature } = await signQuote(signQuoteRequest(await body()), ports)
+      return { tcbStatus, verificationSignature: base64(signature) }
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code === 'collateral_unavailable') throw error
+      return failure(`the quote can't be signed: ${error.message}`, { sgxQuote: error.message })
+    }
   })
-}
-
-function unverifiable(body: Uint8Array): string {
-  try {
-    const quote = signQuoteRequest(body)
-    return quote.length === 0 ? 'there is none' : 'this version of Taw verifies no quotes yet'
-  } catch (error) {
-    if (error instanceof Refusal) return error.message
-    throw error
-  }
 }
 
 /** Runs a synchronous operation as a promise, so that what it throws becomes a rejection. */
