@@ -8,6 +8,7 @@ import type { Epoch } from './epoch.ts'
 import type { InPlaceFile, LedgerFiles } from './files.ts'
 import { sameBytes } from './framing.ts'
 import { makeHead } from './head.ts'
+import type { RollbackGuard } from './rollback-anchor.ts'
 import { anchorCount, parseKeyFile, sealKeyFile, sectorLength } from './key-file.ts'
 
 /** A backend together with what lies beside it: the sealed key. */
@@ -17,6 +18,10 @@ export interface LedgerStore {
   readonly isTemporary: boolean
   /** The newest entry that the sealed key durably knows. */
   readonly confirmed: number
+  /** Keeps older copies from opening; undefined: nothing does, or nothing is kept. */
+  readonly guard: RollbackGuard | undefined
+  /** What each head must bear that is written outside of {@link RollbackGuard.commit}. */
+  readonly anchored: bigint | undefined
   /** Tells the sealed key of a durable head. Never throws: the entry counts all the same. */
   anchor(epoch: Epoch, head: HeadPoint): void
   /** Makes the newest anchor durable. Never throws. */
@@ -46,6 +51,8 @@ export function temporaryStore(backend: LedgerBackend): LedgerStore {
     backend,
     isTemporary: true,
     confirmed: 0,
+    guard: undefined,
+    anchored: undefined,
     anchor: () => undefined,
     flush: () => Promise.resolve(),
     appendEpoch: (_former, _next, expected, batch) => backend.append(expected.sequence, batch),
@@ -65,6 +72,7 @@ export interface DirectoryStoreOptions {
   readonly epoch: Epoch
   /** What the sealed key durably knows. */
   readonly confirmed: number
+  readonly guard: RollbackGuard | undefined
 }
 
 /** What the operator should know. */
@@ -111,6 +119,14 @@ export class DirectoryStore implements LedgerStore {
     return this.#confirmed
   }
 
+  get guard(): RollbackGuard | undefined {
+    return this.#options.guard
+  }
+
+  get anchored(): bigint | undefined {
+    return this.guard?.value
+  }
+
   anchor(epoch: Epoch, { sequence, hash, confirmed }: HeadPoint): void {
     this.#epoch = epoch
     try {
@@ -136,7 +152,7 @@ export class DirectoryStore implements LedgerStore {
    */
   async appendEpoch(former: Epoch, next: Epoch, expected: ChainPoint, batch: Batch): Promise<void> {
     // Writing anything makes sure that no epoch of an attempt that failed before comes back after a crash.
-    const head = makeHead(former, expected, this.#confirmed)
+    const head = makeHead(former, expected, this)
     await this.backend.append(expected.sequence, { entries: [], head })
     await this.replaceKey([former, next], head)
     await this.backend.append(expected.sequence, batch)

@@ -78,6 +78,9 @@ export class FaultyStorage {
 
   /** For {@link import('./open.ts').LedgerOptions.wrapBackend}. */
   readonly wrapBackend = (backend: LedgerBackend): LedgerBackend => ({
+    get format() {
+      return backend.format
+    },
     head: () => backend.head(),
     snapshot: () => backend.snapshot(),
     entries: (after, limit) => backend.entries(after, limit),
