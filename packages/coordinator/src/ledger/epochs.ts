@@ -132,13 +132,8 @@ export class EpochStarter {
       const anchor = { counter: 1, point: { sequence, hash }, confirmed, base: digestOf(ledgerFile) }
       files.writeNew(keyFile, await sealKeyFile(sealing, [epoch], encodeAnchor(epoch, anchor)))
     })
-    const backend = openBackend(directory.ledgerFile, 'write')
-    try {
-      return new DirectoryStore({ backend, directory, files, sealing, epoch, confirmed, guard, notices })
-    } catch (error) {
-      await backend.close()
-      throw error
-    }
+    const open = (): LedgerBackend => openBackend(directory.ledgerFile, 'write')
+    return new DirectoryStore({ open, directory, files, sealing, epoch, confirmed, guard, notices })
   }
 
   /** From here on no other Coordinator may use the directory. */

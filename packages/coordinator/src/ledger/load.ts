@@ -41,20 +41,19 @@ export async function loadLedger(options: LoadOptions): Promise<Loaded> {
   const { key, replayed, covered } = await verifyDirectory(options)
   const { epoch, state, head, tail, lingers, unverified } = replayed
   const found = await findGuard(rollback, head)
-  const backend = openBackend(directory.ledgerFile, 'write')
-  let store: DirectoryStore
+  const { confirmed } = head
+  const guard = await guardOf(found)
+  const open = (): LedgerBackend => openBackend(directory.ledgerFile, 'write')
+  const store = new DirectoryStore({ open, directory, files, sealing, epoch, confirmed, guard, notices })
   let upgraded: FoundWork | undefined
   try {
-    requireSameHead(backend, head)
-    upgraded = await upgrade(backend, replayed)
-    const { confirmed } = head
-    const guard = await guardOf(found)
-    store = new DirectoryStore({ backend, directory, files, sealing, epoch, confirmed, guard, notices })
+    requireSameHead(store.backend, head)
+    upgraded = await upgrade(store.backend, replayed)
+    if (found.kind === 'to-adopt') await anchorNow({ store, epoch, head })
   } catch (error) {
-    await backend.close()
+    await store.close()
     throw error
   }
-  if (found.kind === 'to-adopt') await anchorNow({ store, epoch, head })
   if (key.anchors.newest.point.sequence < head.sequence) store.anchor(epoch, head)
   await tidyKeys(store, replayed, key.contents, options)
   const position = { store, epoch, head }

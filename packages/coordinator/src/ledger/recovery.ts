@@ -38,6 +38,8 @@ const pageSize = 1000
 export class SealedLedger {
   readonly #journal: Journal
   readonly #options: LoadOptions
+  /** Once it was opened for writing. Closing it again would change `ledger.db`, so each attempt goes on with it. */
+  #backend: LedgerBackend | undefined
 
   constructor(journal: Journal, options: LoadOptions) {
     this.#journal = journal
@@ -52,12 +54,7 @@ export class SealedLedger {
    */
   readRecovery(): Uint8Array {
     return refusing(() => {
-      const backend = this.#openForReading()
-      try {
-        return readFrame(backend).snapshot.recovery
-      } finally {
-        void backend.close()
-      }
+      return this.#reading((backend) => readFrame(backend).snapshot.recovery)
     })
   }
 
@@ -126,16 +123,19 @@ export class SealedLedger {
 
   #replay(dek: SecretBytes): Replayed {
     const { prepareManifest } = this.#options
-    const backend = this.#openForReading()
+    return this.#reading((backend) =>
+      replay(backend, { dek, macKey: newMacKey() }, { prepareManifest, verifyMacs: false }),
+    )
+  }
+
+  #reading<T>(read: (backend: LedgerBackend) => T): T {
+    if (this.#backend !== undefined) return read(this.#backend)
+    const backend = new SqliteBackend(this.#options.directory.ledgerFile, 'read')
     try {
-      return replay(backend, { dek, macKey: newMacKey() }, { prepareManifest, verifyMacs: false })
+      return read(backend)
     } finally {
       void backend.close()
     }
-  }
-
-  #openForReading(): SqliteBackend {
-    return new SqliteBackend(this.#options.directory.ledgerFile, 'read')
   }
 
   /**
@@ -150,20 +150,18 @@ export class SealedLedger {
   ): Promise<DirectoryStore> {
     const { directory, files, sealing, openBackend, notices } = this.#options
     const key = await sealKeyFile(sealing, [epoch], encodeAnchor(epoch, anchorOf(batch.head)))
-    const backend = openBackend(directory.ledgerFile, 'write')
-    try {
-      requireSameHead(backend, head)
-      directory.keepFormerKey()
-      await this.#replaceKey(key, () =>
-        backend.append(head.sequence, { ...batch, macs: macsOf(backend, epoch, head.sequence) }),
-      )
-    } catch (error) {
-      await backend.close()
-      throw error
-    }
+    const backend = (this.#backend ??= openBackend(directory.ledgerFile, 'write'))
+    requireSameHead(backend, head)
+    directory.keepFormerKey()
+    await this.#replaceKey(key, () =>
+      backend.append(head.sequence, { ...batch, macs: macsOf(backend, epoch, head.sequence) }),
+    )
     this.#dropFormerKey()
     const { confirmed } = batch.head
-    return new DirectoryStore({ backend, directory, files, sealing, epoch, confirmed, guard, notices })
+    const open = (): LedgerBackend => backend
+    const store = new DirectoryStore({ open, directory, files, sealing, epoch, confirmed, guard, notices })
+    this.#backend = undefined
+    return store
   }
 
   /** The next start removes it, when this can't. */

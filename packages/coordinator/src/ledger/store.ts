@@ -63,7 +63,8 @@ export function temporaryStore(backend: LedgerBackend): LedgerStore {
 }
 
 export interface DirectoryStoreOptions {
-  readonly backend: LedgerBackend
+  /** Opens the ledger for writing; called last, since closing it again changes `ledger.db`. */
+  readonly open: () => LedgerBackend
   readonly directory: SealDirectory
   readonly files: LedgerFiles
   readonly sealing: SealingProvider
@@ -101,13 +102,14 @@ export class DirectoryStore implements LedgerStore {
   /** @throws {@link StorageUnavailable}, {@link StorageDamaged} when there is no sealed key of `epoch` any more */
   constructor(options: DirectoryStoreOptions) {
     this.#options = options
-    this.backend = options.backend
     this.#confirmed = options.confirmed
     this.#epoch = options.epoch
     const { key, newest } = this.#openKey()
     this.#key = key
     this.#anchor = newest
-    this.#digest = new BaseDigest(options.directory.ledgerFile)
+    const { digest, backend } = openAfter(key.file, options)
+    this.#digest = digest
+    this.backend = backend
     this.#beforeExit = () => {
       this.#leaveBaseOpen()
     }
@@ -270,6 +272,22 @@ export class DirectoryStore implements LedgerStore {
   #warnOf(doing: string, error: unknown): void {
     if (!(error instanceof Error)) throw error
     this.#options.notices.warn(`${doing}: ${error.message}`)
+  }
+}
+
+/** What a store has open besides its sealed key. */
+function openAfter(
+  keyFile: InPlaceFile,
+  { open, directory }: DirectoryStoreOptions,
+): { readonly digest: BaseDigest; readonly backend: LedgerBackend } {
+  let digest: BaseDigest | undefined
+  try {
+    digest = new BaseDigest(directory.ledgerFile)
+    return { digest, backend: open() }
+  } catch (error) {
+    digest?.close()
+    keyFile.close()
+    throw error
   }
 }
 

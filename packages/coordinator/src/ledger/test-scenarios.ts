@@ -247,6 +247,9 @@ async function start(folder: string, scenario: Scenario, storage: FaultyStorage)
     if (!(error instanceof SealDirectoryUnusable)) throw error
     assert.match(error.message, /no space left on device/)
     storage.heal()
+    // As the next process finds it: in this one SQLite's file may still be open.
+    copyFolder(folder, `${folder}-again`)
+    copyFolder(`${folder}-again`, folder)
     return await open(folder, change)
   }
 }
