@@ -9,6 +9,7 @@ import { SecretBytes } from '../secrets/secret-bytes.ts'
 import type { Ledger } from './ledger.ts'
 import type { MaintenanceDelays } from './maintenance.ts'
 import { type OpenedLedger, SealDirectoryUnusable } from './open.ts'
+import type { RollbackAnchor } from './rollback-anchor.ts'
 import { Crash, type Fault, FaultyStorage } from './test-faults.ts'
 import {
   activate,
@@ -52,6 +53,8 @@ export interface Scenario {
   readonly steps: readonly ((opened: OpenedLedger, storage: FaultyStorage) => Promise<unknown>)[]
   /** Whether a replaced secret leads to a snapshot at once, and not only at the end. */
   readonly compactsAtOnce?: boolean
+  /** Whether the prepared ledger is one that no anchor knows, so that one with an anchor refuses it. */
+  readonly isNeverAnchored?: boolean
   /** Whether a start may find the prepared state instead, in state 1. */
   readonly startsInRecovery?: boolean
 }
@@ -154,6 +157,7 @@ export const scenarios: Record<string, Scenario> = {
   },
   'starting after a crash in the middle of an update': {
     prepare: halfUpdated,
+    isNeverAnchored: true,
     steps: [({ ledger }) => activate(ledger), ({ ledger }) => ledger.close()],
   },
   'starting with a ledger of format 1': {
@@ -161,6 +165,7 @@ export const scenarios: Record<string, Scenario> = {
       copyFolder(path.join(import.meta.dirname, 'fixtures', 'format-1', 'killed'), folder)
       return Promise.resolve()
     },
+    isNeverAnchored: true,
     steps: [({ ledger }) => activate(ledger), ({ ledger }) => ledger.close()],
   },
   'a replaced secret, a snapshot in the middle, and work after it': {
@@ -204,11 +209,19 @@ interface Run {
   readonly crashed: string
 }
 
+/** What each run of a scenario begins with. */
+interface RunOptions {
+  /** A folder. */
+  readonly prepared: string
+  readonly fault: Fault | undefined
+  /** Undefined: there is none. */
+  readonly anchor?: RollbackAnchor | undefined
+}
+
 export async function run(
   t: TestContext,
   scenario: Scenario,
-  prepared: string,
-  fault: Fault | undefined,
+  { prepared, fault, anchor }: RunOptions,
 ): Promise<Run> {
   const base = temporaryFolder(t)
   const [folder, crashed] = [path.join(base, 'seal'), path.join(base, 'crashed')]
@@ -219,7 +232,7 @@ export async function run(
   const durable: string[] = []
   let answered = 0
   try {
-    const opened = await start(folder, scenario, storage)
+    const opened = await start(folder, scenario, storage, anchor)
     durable.push(describe(opened.ledger))
     try {
       for (const step of scenario.steps) {
@@ -238,9 +251,15 @@ export async function run(
 }
 
 /** A start that has to write ends with the reason when it can't, and may be tried again. */
-async function start(folder: string, scenario: Scenario, storage: FaultyStorage): Promise<OpenedLedger> {
+async function start(
+  folder: string,
+  scenario: Scenario,
+  storage: FaultyStorage,
+  anchor: RollbackAnchor | undefined,
+): Promise<OpenedLedger> {
   const { files, wrapBackend } = storage
-  const change = { files, wrapBackend, delays: delaysOf(scenario) }
+  const rollback = anchor && { anchor: storage.wrapAnchor(anchor), adopt: undefined }
+  const change = { files, wrapBackend, rollback, delays: delaysOf(scenario) }
   try {
     return await open(folder, change)
   } catch (error) {
