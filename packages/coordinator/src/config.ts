@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { isIP } from 'node:net'
 import type { Curve } from './pki/curve.ts'
+import { isOwnerIndex, ownerRange, parsePcrSelection, type PcrSelection } from './sealing/tpm-settings.ts'
 
 /** What the environment says, checked (spec/README.md, "Environment of the Coordinator"). */
 export interface Config {
@@ -12,9 +13,21 @@ export interface Config {
   readonly sealDirectory: string
   readonly startupManifest: string | undefined
   readonly simulation: boolean
-  readonly sealing: SealingKind
+  /** Undefined: what is detected. */
+  readonly sealing: SealingKind | undefined
   /** How tpm2-tools reach the TPM. */
   readonly tpmTcti: string
+  /** What stands for a signer, and for a build; undefined: the usual ones. */
+  readonly tpmPcrs: {
+    readonly ProductKey: PcrSelection | undefined
+    readonly UniqueKey: PcrSelection | undefined
+  }
+  /** What notices that an older seal directory was put back (docs/sealing.md, "Rollback"). */
+  readonly rollbackAnchor: 'none' | 'tpm'
+  /** NV index of its counter; undefined: the usual one. */
+  readonly tpmCounterIndex: number | undefined
+  /** Hash of the newest entry of a ledger that is to be anchored for the first time. */
+  readonly adoptedLedger: Uint8Array | undefined
   readonly development: boolean
   readonly debug: boolean
   /** Undefined: whatever the existing state has, P-256 for a new one. */
@@ -24,7 +37,7 @@ export interface Config {
 /** What keeps the key of the state (docs/sealing.md). */
 export type SealingKind = 'simulation' | 'none' | 'gramine' | 'tpm'
 
-const sealingKinds: readonly SealingKind[] = ['simulation', 'none', 'gramine', 'tpm']
+export const sealingKinds: readonly SealingKind[] = ['simulation', 'none', 'gramine', 'tpm']
 
 export interface Address {
   /** Undefined: all interfaces. */
@@ -57,8 +70,15 @@ export function readConfig(env: Environment, workingDirectory: string): Config {
     ),
     startupManifest: optional(env['EDG_STARTUP_MANIFEST'], (file) => path.resolve(workingDirectory, file)),
     simulation: env['OE_SIMULATION'] === '1',
-    sealing: parseSealing(given('TAW_SEALING') ?? 'simulation'),
+    sealing: optional(env['TAW_SEALING'], parseSealing),
     tpmTcti: given('TAW_TPM_TCTI') ?? 'device:/dev/tpmrm0',
+    tpmPcrs: {
+      ProductKey: parsePcrs('TAW_TPM_PCRS_PRODUCT_KEY', env),
+      UniqueKey: parsePcrs('TAW_TPM_PCRS_UNIQUE_KEY', env),
+    },
+    rollbackAnchor: parseRollbackAnchor(given('TAW_ROLLBACK_ANCHOR') ?? 'none'),
+    tpmCounterIndex: optional(env['TAW_TPM_COUNTER_INDEX'], parseCounterIndex),
+    adoptedLedger: parseAdoptedLedger(env),
     development: env['EDG_COORDINATOR_DEV_MODE'] === '1',
     debug: env['EDG_DEBUG_LOGGING'] === '1',
     curve: optional(env['TAW_PKI_CURVE'], parseCurve),
@@ -73,6 +93,43 @@ function parseSealing(text: string): SealingKind {
   const kind = sealingKinds.find((candidate) => candidate === text)
   if (kind !== undefined) return kind
   throw new ConfigError(`TAW_SEALING is "${text}"; it must be one of ${sealingKinds.join(', ')}`)
+}
+
+function parsePcrs(variable: string, env: Environment): PcrSelection | undefined {
+  return optional(env[variable], (text) => {
+    try {
+      return parsePcrSelection(text)
+    } catch (error) {
+      throw new ConfigError(`${variable}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  })
+}
+
+function parseRollbackAnchor(text: string): 'none' | 'tpm' {
+  if (text === 'none' || text === 'tpm') return text
+  throw new ConfigError(`TAW_ROLLBACK_ANCHOR is "${text}"; it must be "none" or "tpm"`)
+}
+
+function parseCounterIndex(text: string): number {
+  const index = /^0x[0-9A-Fa-f]{1,8}$/.test(text) ? Number(text) : Number.NaN
+  if (isOwnerIndex(index)) return index
+  throw new ConfigError(
+    `TAW_TPM_COUNTER_INDEX is "${text}"; it must be an NV index in the owner's range, ${ownerRange}, as in "0x1807461"`,
+  )
+}
+
+function parseAdoptedLedger(env: Environment): Uint8Array | undefined {
+  const variable = 'TAW_ROLLBACK_ANCHOR_ADOPT'
+  return optional(env[variable], (text) => {
+    if (!/^[0-9A-Fa-f]{64}$/.test(text)) {
+      throw new ConfigError(
+        `${variable} is "${text}"; it must be the hash of the newest record of the ledger, 64 hexadecimal digits, ` +
+          'as "taw ledger inspect" shows it',
+      )
+    }
+    if (env['TAW_ROLLBACK_ANCHOR'] === 'tpm') return Uint8Array.from(Buffer.from(text, 'hex'))
+    throw new ConfigError(`${variable} is set, but no anchor; set TAW_ROLLBACK_ANCHOR=tpm too, or remove it`)
+  })
 }
 
 function parseCurve(text: string): Curve {

@@ -7,12 +7,7 @@ import { Activity } from './activity.ts'
 import { noEvidence } from './evidence/providers/none.ts'
 import { openLedger, SealDirectoryUnusable } from './ledger/open.ts'
 import { loadManifest } from './manifest/index.ts'
-import type { SealingProvider } from './sealing/provider.ts'
-import { gramineSealing } from './sealing/providers/gramine.ts'
-import { noSealing } from './sealing/providers/none.ts'
-import { simulationSealing } from './sealing/providers/simulation.ts'
-import { tpmSealing } from './sealing/providers/tpm.ts'
-import { Tpm } from './sealing/providers/tpm/tools.ts'
+import { chooseProtection } from './sealing/providers/choose.ts'
 import type { Ports } from './operations/ports.ts'
 import {
   type Authority,
@@ -55,7 +50,7 @@ async function wire(config: Config, activity: Activity, log: Logger): Promise<Po
   const names = namesOf(config)
   const { ledger, sealed } = await openLedger({
     directory: config.sealDirectory,
-    sealing: sealingProvider(config),
+    ...chooseProtection(config),
     freshState: () => freshState(config, names, now()),
     prepareManifest: loadManifest,
     now,
@@ -68,6 +63,9 @@ async function wire(config: Config, activity: Activity, log: Logger): Promise<Po
       },
     },
   })
+  if (config.adoptedLedger !== undefined && ledger.recoveryReason === undefined) {
+    log.warn('TAW_ROLLBACK_ANCHOR_ADOPT has done its work: remove it')
+  }
   const curve = authorityCurve(ledger.state.authority)
   if (config.curve !== undefined && config.curve !== curve) {
     log.warn(`TAW_PKI_CURVE is not used: this deployment began with ${curve}`)
@@ -83,20 +81,6 @@ async function wire(config: Config, activity: Activity, log: Logger): Promise<Po
     simulation: config.simulation,
     now,
     log,
-  }
-}
-
-/** Chosen by the configuration alone; nothing falls back to anything. */
-function sealingProvider({ sealing, tpmTcti }: Config): SealingProvider {
-  switch (sealing) {
-    case 'simulation':
-      return simulationSealing
-    case 'none':
-      return noSealing
-    case 'gramine':
-      return gramineSealing()
-    case 'tpm':
-      return tpmSealing(new Tpm({ tcti: tpmTcti }))
   }
 }
 

@@ -1,12 +1,18 @@
 import type { SealMode } from '../manifest/model.ts'
 
+/**
+ * Versions of what a backend stores (docs/format.md, "ledger.db"). In format 1 heads have no tag and no anchored value,
+ * and entries that change nothing have no sealed part.
+ */
+export type LedgerFormat = 1 | 2
+
 /** One entry as it is stored (docs/format.md, "Entries"). */
 export interface StoredEntry {
   readonly sequence: number
   readonly epoch: number
   /** UTF-8 JSON: time and audit record, readable for anyone. */
   readonly publicPart: Uint8Array
-  /** Empty: the entry changes nothing. Undefined: compaction dropped it. */
+  /** Empty: the entry never had one, and a snapshot vouches for it. Undefined: compaction dropped it. */
   readonly sealedPart: Uint8Array | undefined
   /** SHA-256 over the sealed part; it stays when the sealed part goes. */
   readonly sealedDigest: Uint8Array
@@ -23,6 +29,10 @@ export interface StoredHead {
   readonly hash: Uint8Array
   /** The sealed key is known to have this sequence number durably, or a newer one. */
   readonly confirmed: number
+  /** What the rollback anchor has to stand at, or one less ({@link import('./rollback-anchor.ts')}); undefined: none. */
+  readonly anchored: bigint | undefined
+  /** By the data encryption key: holds in a recovery too. Empty in format 1. */
+  readonly tag: Uint8Array
   readonly mac: Uint8Array
 }
 
@@ -58,6 +68,8 @@ export type SettledLog = 'empty' | 'keep'
  * {@link StorageDamaged} when what is stored doesn't have this shape.
  */
 export interface LedgerBackend {
+  /** What is written is always of the newest format; a batch that raises it must have a snapshot. */
+  readonly format: LedgerFormat
   /** Undefined: nothing is stored. */
   head(): StoredHead | undefined
   snapshot(): StoredSnapshot | undefined

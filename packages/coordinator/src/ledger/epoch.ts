@@ -1,14 +1,7 @@
-import {
-  createHmac,
-  createSecretKey,
-  hkdfSync,
-  type KeyObject,
-  randomBytes,
-  timingSafeEqual,
-} from 'node:crypto'
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto'
 import type { SealMode } from '../manifest/model.ts'
 import { SecretBytes } from '../secrets/secret-bytes.ts'
-import { framed } from './framing.ts'
+import { framed, sameBytes } from './framing.ts'
 
 /** Bytes of a ledger's identity: 128 random bits, so that no two ledgers ever share one. */
 export const ledgerIdLength = 16
@@ -38,6 +31,7 @@ export class Epoch {
   readonly #macKey: KeyObject
   readonly #sealedPartKey: KeyObject
   readonly #snapshotKey: KeyObject
+  readonly #tagKey: KeyObject
 
   constructor(description: EpochDescription) {
     this.number = description.number
@@ -48,6 +42,7 @@ export class Epoch {
     this.#macKey = createSecretKey(this.keys.macKey.reveal())
     this.#sealedPartKey = this.#derive('taw ledger sealed part key v1')
     this.#snapshotKey = this.#derive('taw ledger snapshot key v1')
+    this.#tagKey = this.#derive('taw ledger tag key v2')
   }
 
   get sealedPartKey(): KeyObject {
@@ -60,21 +55,34 @@ export class Epoch {
 
   /** HMAC-SHA-256 of framed input. */
   mac(label: string, ...parts: readonly Uint8Array[]): Buffer {
-    return createHmac('sha256', this.#macKey)
-      .update(framed(label, this.ledgerId, ...parts))
-      .digest()
+    return this.#hmac(this.#macKey, label, parts)
   }
 
   /** Whether `mac` is {@link Epoch.mac} of the same; in constant time. */
   hasMac(mac: Uint8Array, label: string, ...parts: readonly Uint8Array[]): boolean {
-    const expected = this.mac(label, ...parts)
-    return mac.length === expected.length && timingSafeEqual(mac, expected)
+    return sameBytes(mac, this.mac(label, ...parts))
+  }
+
+  /** As {@link Epoch.mac}, under a key that follows from the data encryption key. */
+  tag(label: string, ...parts: readonly Uint8Array[]): Buffer {
+    return this.#hmac(this.#tagKey, label, parts)
+  }
+
+  /** Whether `tag` is {@link Epoch.tag} of the same; in constant time. */
+  hasTag(tag: Uint8Array, label: string, ...parts: readonly Uint8Array[]): boolean {
+    return sameBytes(tag, this.tag(label, ...parts))
   }
 
   /** The epoch that follows. What is undefined stays as it is. */
   next(change: Partial<Pick<EpochDescription, 'sealMode' | 'recovery' | 'keys'>>): Epoch {
     const { ledgerId, sealMode, recovery, keys } = this
     return new Epoch({ ledgerId, sealMode, recovery, keys, ...change, number: this.number + 1 })
+  }
+
+  #hmac(key: KeyObject, label: string, parts: readonly Uint8Array[]): Buffer {
+    return createHmac('sha256', key)
+      .update(framed(label, this.ledgerId, ...parts))
+      .digest()
   }
 
   #derive(label: string): KeyObject {

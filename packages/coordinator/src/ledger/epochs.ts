@@ -3,15 +3,17 @@ import type { SealingProvider } from '../sealing/provider.ts'
 import type { State } from '../state/state.ts'
 import { encodeAnchor } from './anchor.ts'
 import { BaseDigest } from './base-digest.ts'
+import type { RollbackProtection } from './adoption.ts'
 import { type Batch, type LedgerBackend, StorageUnavailable, type StoredEntry } from './backend.ts'
 import { MemoryBackend } from './backends/memory.ts'
 import type { SealDirectory } from './directory.ts'
 import { type ChainPoint, chainStart, sealEntry } from './entry.ts'
 import { Epoch, ledgerIdLength, newMacKey } from './epoch.ts'
 import type { LedgerFiles } from './files.ts'
-import { makeHead } from './head.ts'
+import { type HeadStatus, makeHead } from './head.ts'
 import { sealKeyFile } from './key-file.ts'
 import type { Rekey } from './ledger.ts'
+import { type AnchoredWrite, RollbackGuard, type Unconfirmed, writeGuarded } from './rollback-anchor.ts'
 import { sealSnapshot } from './snapshot.ts'
 import { DirectoryStore, type LedgerStore, type Notices, type Position, temporaryStore } from './store.ts'
 import type { WaitingTransaction } from './transaction.ts'
@@ -24,8 +26,17 @@ export interface EpochStarterOptions {
   readonly files: LedgerFiles
   readonly sealing: SealingProvider
   readonly openBackend: OpenBackend
+  /** Undefined: older copies of the seal directory open. */
+  readonly rollback: RollbackProtection | undefined
   readonly now: () => Date
   readonly notices: Notices
+}
+
+/** What was made durable. */
+export interface Written {
+  readonly position: Position
+  /** Undefined: it may be answered. */
+  readonly unconfirmed: Unconfirmed | undefined
 }
 
 /** Entries copied at once when a ledger changes its place. */
@@ -44,26 +55,45 @@ export class EpochStarter {
 
   /**
    * @param current undefined: nothing was set yet, or what was can't be opened and is moved aside
-   * @throws {@link StorageUnavailable}, {@link import('../sealing/provider.ts').SealingError}
+   * @throws {@link StorageUnavailable}, {@link import('../sealing/provider.ts').SealingError}: nothing has changed
    */
   async start(
     current: Position | undefined,
     transaction: WaitingTransaction,
     rekey: Rekey,
-  ): Promise<Position> {
+  ): Promise<Written> {
     const epoch = nextEpoch(current?.epoch, rekey)
     const point = current?.head ?? chainStart(epoch.ledgerId)
     const { decision, time, next } = transaction
     // The snapshot has the whole state, so the entry needs no sealed part.
-    const entry = sealEntry(epoch, point, { time, audit: decision.audit, changes: new Uint8Array() })
+    const audited = { time, audit: decision.audit, changes: new Uint8Array(), hasSnapshot: true }
+    const entry = sealEntry(epoch, point, audited)
     const staysInPlace = current?.store.isTemporary === (epoch.sealMode === 'Disabled')
     // A sealed key that is made together with the ledger knows the entry; one that is there already, only later.
-    const batch = epochBatch(epoch, entry, next, staysInPlace ? point.sequence : entry.sequence)
-    const store = await this.#place(current, epoch, point, batch)
-    if (current !== undefined && current.store !== store) await this.#leave(current.store, store)
+    const confirmed = staysInPlace ? point.sequence : entry.sequence
+    const guard = current?.store.guard ?? (await this.#beginGuard(epoch))
+    const { written: position, unconfirmed } = await writeGuarded(guard, {
+      rewrite: rewriterOf(current),
+      write: async (anchored) => {
+        const batch = epochBatch(epoch, entry, next, { confirmed, anchored })
+        const store = await this.#place(current, epoch, point, batch, guard)
+        return { store, epoch, head: batch.head }
+      },
+      isRare: true,
+    })
+    if (current !== undefined && current.store !== position.store) {
+      await this.#leave(current.store, position.store)
+    }
     // Node's own copy, imported for encryption, goes with the garbage collector.
     if (rekey.dek !== undefined) current?.epoch.keys.dek.reveal().fill(0)
-    return { store, epoch, head: batch.head }
+    return { position, unconfirmed }
+  }
+
+  /** Also what goes without files moves the anchor on where files were, so that they don't open again. */
+  async #beginGuard({ sealMode }: Epoch): Promise<RollbackGuard | undefined> {
+    const { rollback, directory } = this.#options
+    if (rollback === undefined || (sealMode === 'Disabled' && !directory.hasLedger())) return undefined
+    return await RollbackGuard.begin(rollback.anchor)
   }
 
   async #place(
@@ -71,6 +101,7 @@ export class EpochStarter {
     epoch: Epoch,
     point: ChainPoint,
     batch: Batch,
+    guard: RollbackGuard | undefined,
   ): Promise<LedgerStore> {
     const isTemporary = epoch.sealMode === 'Disabled'
     if (current?.store.isTemporary === isTemporary) {
@@ -79,7 +110,7 @@ export class EpochStarter {
     }
     const entries = current === undefined ? [] : copyOf(current.store.backend, point.sequence)
     const whole = { ...batch, entries: [...entries, ...batch.entries] }
-    if (!isTemporary) return await this.#createDirectory(epoch, whole)
+    if (!isTemporary) return await this.#createDirectory(epoch, whole, guard)
     await current?.store.settle(current.epoch, current.head, 'empty')
     if (this.#options.directory.hasLedger()) await this.#replaceAll(undefined)
     const backend = new MemoryBackend()
@@ -87,7 +118,7 @@ export class EpochStarter {
     return temporaryStore(backend)
   }
 
-  async #createDirectory(epoch: Epoch, batch: Batch): Promise<LedgerStore> {
+  async #createDirectory(epoch: Epoch, batch: Batch, guard: RollbackGuard | undefined): Promise<LedgerStore> {
     const { directory, files, sealing, openBackend, notices } = this.#options
     const { sequence, hash, confirmed } = batch.head
     await this.#replaceAll(async ({ ledgerFile, keyFile }) => {
@@ -101,13 +132,8 @@ export class EpochStarter {
       const anchor = { counter: 1, point: { sequence, hash }, confirmed, base: digestOf(ledgerFile) }
       files.writeNew(keyFile, await sealKeyFile(sealing, [epoch], encodeAnchor(epoch, anchor)))
     })
-    const backend = openBackend(directory.ledgerFile, 'write')
-    try {
-      return new DirectoryStore({ backend, directory, files, sealing, epoch, confirmed, notices })
-    } catch (error) {
-      await backend.close()
-      throw error
-    }
+    const open = (): LedgerBackend => openBackend(directory.ledgerFile, 'write')
+    return new DirectoryStore({ open, directory, files, sealing, epoch, confirmed, guard, notices })
   }
 
   /** From here on no other Coordinator may use the directory. */
@@ -140,6 +166,16 @@ export class EpochStarter {
   }
 }
 
+/** Writes the head of a ledger again, with another value of the anchor. */
+export function rewriterOf(position: Position | undefined): AnchoredWrite {
+  return async (anchored) => {
+    if (position === undefined) return
+    const { store, epoch, head } = position
+    const again = makeHead(epoch, head, { confirmed: head.confirmed, anchored })
+    await store.backend.append(head.sequence, { entries: [], head: again })
+  }
+}
+
 /** @see BaseDigest */
 export function digestOf(ledgerFile: string): Buffer {
   const file = new BaseDigest(ledgerFile)
@@ -153,10 +189,10 @@ export function digestOf(ledgerFile: string): Buffer {
 /**
  * What starts an epoch: its first entry, and a snapshot.
  *
- * @param confirmed the newest entry that the sealed key knows when this is written
+ * @param status its `confirmed` is the newest entry that the sealed key knows when this is written
  */
-export function epochBatch(epoch: Epoch, entry: StoredEntry, state: State, confirmed: number): Batch {
-  const head = makeHead(epoch, entry, confirmed)
+export function epochBatch(epoch: Epoch, entry: StoredEntry, state: State, status: HeadStatus): Batch {
+  const head = makeHead(epoch, entry, status)
   return { entries: [entry], head, snapshot: sealSnapshot(epoch, entry, state) }
 }
 

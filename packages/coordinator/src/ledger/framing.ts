@@ -28,6 +28,14 @@ export function uint64(value: number): Buffer {
   return bytes
 }
 
+/** Eight bytes, big-endian; none for undefined. */
+export function optionalUint64(value: bigint | undefined): Buffer {
+  if (value === undefined) return Buffer.alloc(0)
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeBigUInt64BE(value)
+  return bytes
+}
+
 export const sha256 = (bytes: Uint8Array): Buffer => hash('sha256', bytes, 'buffer')
 
 /** In constant time, as far as the length lets it. */

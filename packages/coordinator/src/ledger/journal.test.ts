@@ -54,6 +54,9 @@ class Gate {
   }
 
   readonly wrapBackend = (backend: LedgerBackend): LedgerBackend => ({
+    get format() {
+      return backend.format
+    },
     head: () => backend.head(),
     snapshot: () => backend.snapshot(),
     entries: (after, limit) => backend.entries(after, limit),
@@ -270,7 +273,7 @@ async function sharedLedger(t: Parameters<typeof temporaryFolder>[0]) {
     audit,
     changes: new Uint8Array(),
   })
-  const batch = epochBatch(epoch, entry, state, 0)
+  const batch = epochBatch(epoch, entry, state, { confirmed: 0, anchored: undefined })
   await backend.append(0, batch)
   const folder = temporaryFolder(t)
   const create = (): Journal => {
@@ -279,7 +282,9 @@ async function sharedLedger(t: Parameters<typeof temporaryFolder>[0]) {
     const directory = new SealDirectory(folder, nodeFiles)
     const sealing = simulationSealing
     const openBackend = (): LedgerBackend => assert.fail('nothing is opened')
-    const starter = new EpochStarter({ directory, files: nodeFiles, sealing, openBackend, now, notices })
+    const rollback = undefined
+    const storage = { directory, files: nodeFiles, sealing, openBackend, rollback, now, notices }
+    const starter = new EpochStarter(storage)
     const release = (): void => undefined
     const journal = new Journal(state, undefined, {
       starter,
@@ -332,6 +337,6 @@ test('what a stranger appended is not taken over', async (t) => {
   const forger = new Epoch({ number: 1, ledgerId: head.ledgerId, sealMode: 'ProductKey', recovery, keys })
   const audit = { action: 'marble-activated', actor: marble, package: 'app', activation: 1 } as const
   const entry = sealEntry(forger, head, { time: new Date(0), audit, changes: new Uint8Array() })
-  await backend.append(1, epochBatch(forger, entry, freshState(), 0))
+  await backend.append(1, epochBatch(forger, entry, freshState(), { confirmed: 0, anchored: undefined }))
   await assert.rejects(activate(one), { code: 'storage_unavailable', message: /wrong MAC/ })
 })

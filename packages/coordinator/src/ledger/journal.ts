@@ -1,16 +1,17 @@
 import type { PreparedManifest } from '../manifest/index.ts'
 import { Refusal } from '../refusal.ts'
-import { SealingError } from '../sealing/provider.ts'
 import { applyStored, encodeChanges } from '../state/codec.ts'
 import type { State } from '../state/state.ts'
-import { BackendConflict, StorageDamaged, StorageUnavailable, type StoredEntry } from './backend.ts'
+import { BackendConflict, StorageDamaged, type StoredEntry } from './backend.ts'
 import { type ChainPoint, sealEntry } from './entry.ts'
-import type { EpochStarter } from './epochs.ts'
+import { type EpochStarter, rewriterOf, type Written } from './epochs.ts'
 import { makeHead, verifyHead } from './head.ts'
 import { readRecords } from './history.ts'
 import type { Decision, Ledger, LedgerEntry } from './ledger.ts'
 import { type FoundWork, Maintenance, type MaintenanceDelays, type MaintenancePort } from './maintenance.ts'
+import { notConfirmed, notMade, stillUnconfirmed } from './refusals.ts'
 import { openEntry, replacesSecrets } from './replay.ts'
+import { type RollbackGuard, type Unconfirmed, writeGuarded } from './rollback-anchor.ts'
 import type { Notices, Position } from './store.ts'
 import { startTransaction, type WaitingTransaction } from './transaction.ts'
 
@@ -19,8 +20,6 @@ const maxBatch = 512
 
 /** Entries read at once after a conflict. */
 const pageSize = 1000
-
-const noChanges = new Uint8Array()
 
 export interface JournalOptions {
   readonly starter: EpochStarter
@@ -39,12 +38,23 @@ export interface OpenedPosition {
   readonly work: FoundWork
 }
 
+/** What is written, but shown to nobody before the rollback anchor knows of it. */
+interface HeldBack {
+  readonly guard: RollbackGuard
+  readonly state: State
+  /** Entries up to here may be shown. */
+  readonly end: number
+}
+
 /**
  * The one writer of a ledger.
  *
  * Each transaction decides at once, on a state that includes what is on its way to the storage. All that were decided
  * by the time the storage is free are written together. When writing fails, the state falls back to the durable one,
  * and everyone who waits is refused, since each may have built on the one before.
+ *
+ * With a rollback anchor, writing may succeed and the anchor fail. Then what was written is held back: its callers are
+ * refused, nobody sees it, and nothing else is written until the anchor knows of it.
  */
 export class Journal implements Ledger {
   readonly #options: JournalOptions
@@ -58,8 +68,11 @@ export class Journal implements Ledger {
   #isScheduled = false
   #isClosed = false
   #recoveryReason: string | undefined
+  #heldBack: HeldBack | undefined
   /** Settles when nothing is being written. */
   #writing: Promise<unknown> = Promise.resolve()
+  /** Settles when the attempt that is under way is over; undefined: there is none. */
+  #confirming: Promise<void> | undefined
 
   /** @param state what nothing set leads to; {@link Journal.open} replaces it by that of an opened ledger */
   constructor(state: State, recoveryReason: string | undefined, options: JournalOptions) {
@@ -69,11 +82,15 @@ export class Journal implements Ledger {
     this.#recoveryReason = recoveryReason
     const port: MaintenancePort = {
       exclusive: (action) => this.exclusive(action),
-      current: () => this.#position && { position: this.#position, state: this.#state },
+      current: () =>
+        this.#heldBack === undefined && this.#position !== undefined
+          ? { position: this.#position, state: this.#state }
+          : undefined,
       moved: (head) => {
         if (this.#position !== undefined) this.#position = { ...this.#position, head }
       },
       isIdle: () => this.#waiting.length === 0,
+      confirm: () => (this.#heldBack === undefined ? Promise.resolve() : this.confirm()),
       warn: (message) => {
         options.notices.warn(message)
       },
@@ -85,14 +102,24 @@ export class Journal implements Ledger {
     return this.#state
   }
 
+  /** Something was written that waits for the rollback anchor. */
+  get isHeldBack(): boolean {
+    return this.#heldBack !== undefined
+  }
+
   get recoveryReason(): string | undefined {
     return this.#recoveryReason
   }
 
-  /** Goes on from a ledger that was there. */
-  open({ position, state, work }: OpenedPosition): void {
-    this.#moveTo(position, state)
+  /**
+   * Goes on from a ledger that was there.
+   *
+   * @throws {@link Refusal} when it is held back, since the anchor doesn't know of it
+   */
+  open({ position, state, work }: OpenedPosition, unconfirmed?: Unconfirmed): void {
     this.#maintenance.opened(work)
+    if (unconfirmed === undefined) this.#moveTo(position, state)
+    else throw this.#holdBack(position, state, unconfirmed)
   }
 
   onCommit(listener: (state: State, former: State) => void): void {
@@ -100,6 +127,7 @@ export class Journal implements Ledger {
   }
 
   async transact<T>(decide: (state: State) => Decision<T>): Promise<T> {
+    if (this.#heldBack !== undefined) await this.confirm()
     if (this.#isClosed)
       throw new Refusal('storage_unavailable', 'the Coordinator is ending; send the request again')
     const { waiting, result } = startTransaction(decide, this.#speculative, this.#options.now)
@@ -116,7 +144,31 @@ export class Journal implements Ledger {
   entries(after: number, limit: number): readonly LedgerEntry[] {
     if (this.#position === undefined) return []
     const { store, epoch, head } = this.#position
-    return readRecords(store.backend, epoch, after, limit, head.sequence)
+    return readRecords(store.backend, epoch, after, limit, this.#heldBack?.end ?? head.sequence)
+  }
+
+  /**
+   * Has the rollback anchor know of what is held back, if anything is.
+   *
+   * @throws {@link Refusal} `storage_unavailable` when that still fails
+   */
+  confirm(): Promise<void> {
+    this.#confirming ??= this.exclusive(() => this.#confirm()).finally(() => {
+      this.#confirming = undefined
+    })
+    return this.#confirming
+  }
+
+  async #confirm(): Promise<void> {
+    if (this.#heldBack === undefined || this.#position === undefined) return
+    const { guard, state } = this.#heldBack
+    try {
+      await guard.confirm()
+    } catch (error) {
+      throw stillUnconfirmed(error)
+    }
+    this.#heldBack = undefined
+    this.#moveTo(this.#position, state)
   }
 
   /** Runs `action` while nothing else is written. */
@@ -171,37 +223,68 @@ export class Journal implements Ledger {
     const last = batch.at(-1)
     if (last === undefined) return
     const { rekey } = last.decision
+    let outcome: Written
     if (rekey !== undefined) {
-      const position = await this.#options.starter.start(this.#position, last, rekey)
-      this.#maintenance.restarted(position.head.sequence)
-      this.#moveTo(position, last.next)
+      outcome = await this.#options.starter.start(this.#position, last, rekey)
+      this.#maintenance.restarted(outcome.position.head.sequence)
     } else {
       const position = this.#position
       if (position === undefined) throw new Error('the transaction that would start the first epoch failed')
-      await this.#append(position, batch, last.next)
+      outcome = await this.#append(position, batch)
     }
-    for (const waiting of batch) waiting.commit()
+    const { position, unconfirmed } = outcome
+    if (unconfirmed === undefined) {
+      this.#moveTo(position, last.next)
+      for (const waiting of batch) waiting.commit()
+    } else {
+      const refusal = this.#holdBack(position, last.next, unconfirmed)
+      for (const waiting of batch) waiting.refuse(refusal)
+      this.#refuseWaiting(unconfirmed.error)
+    }
   }
 
-  async #append(position: Position, batch: readonly WaitingTransaction[], next: State): Promise<void> {
+  /** @returns what to tell those who wait for it */
+  #holdBack(position: Position, state: State, { guard, error }: Unconfirmed): Refusal {
+    this.#heldBack = { guard, state, end: this.#position?.head.sequence ?? 0 }
+    this.#position = position
+    this.#speculative = state
+    this.#options.notices.warn(`the last change waits for the rollback anchor: ${error.message}`)
+    this.#maintenance.unconfirmed()
+    return notConfirmed(error)
+  }
+
+  #refuseWaiting(reason: unknown): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const transaction of waiting) transaction.refuse(notMade(reason))
+  }
+
+  async #append(position: Position, batch: readonly WaitingTransaction[]): Promise<Written> {
     const { store, epoch } = position
     const entries: StoredEntry[] = []
     let point: ChainPoint = position.head
     let bytes = 0
     let replaces = false
     for (const { decision, time } of batch) {
-      const changes = decision.changes.length === 0 ? noChanges : encodeChanges(decision.changes)
+      const changes = decision.changes.length === 0 ? new Uint8Array() : encodeChanges(decision.changes)
       const entry = sealEntry(epoch, point, { time, audit: decision.audit, changes })
       replaces ||= replacesSecrets(decision.changes)
       bytes += entry.sealedPart?.length ?? 0
       entries.push(entry)
       point = entry
     }
-    const head = makeHead(epoch, point, store.confirmed)
-    await store.backend.append(position.head.sequence, { entries, head })
-    store.anchor(epoch, head)
+    const { written: head, unconfirmed } = await writeGuarded(store.guard, {
+      rewrite: rewriterOf(position),
+      write: async (anchored) => {
+        const end = makeHead(epoch, point, { confirmed: store.confirmed, anchored })
+        await store.backend.append(position.head.sequence, { entries, head: end })
+        store.anchor(epoch, end)
+        return end
+      },
+      isRare: false,
+    })
     this.#maintenance.grown({ entries: entries.length, bytes, replaces })
-    this.#moveTo({ store, epoch, head }, next)
+    return { position: { store, epoch, head }, unconfirmed }
   }
 
   #moveTo(position: Position, state: State): void {
@@ -236,7 +319,7 @@ export class Journal implements Ledger {
     }
     this.#speculative = this.#state
     await this.#overwriteFailed()
-    const refusal = refusalFor(reason)
+    const refusal = notMade(reason)
     for (const transaction of waiting) transaction.refuse(refusal)
   }
 
@@ -245,7 +328,9 @@ export class Journal implements Ledger {
     if (this.#position === undefined) return
     const { store, epoch, head } = this.#position
     try {
-      await store.backend.append(head.sequence, { entries: [], head: makeHead(epoch, head, head.confirmed) })
+      const { confirmed } = head
+      const again = makeHead(epoch, head, { confirmed, anchored: store.anchored })
+      await store.backend.append(head.sequence, { entries: [], head: again })
     } catch (error) {
       this.#options.notices.warn(
         `the storage fails: ${error instanceof Error ? error.message : String(error)}`,
@@ -270,29 +355,18 @@ export class Journal implements Ledger {
       throw new StorageDamaged('the ledger was changed from outside: its end is not where it was')
     }
     const { store, epoch } = position
-    verifyHead(epoch, head)
+    verifyHead(epoch, head, 2, true)
     let point: ChainPoint = position.head
     let state = this.#state
     while (point.sequence < head.sequence) {
       const page = store.backend.entries(point.sequence, Math.min(pageSize, head.sequence - point.sequence))
       if (page.length === 0) throw new StorageDamaged(`entry ${point.sequence + 1} is missing`)
       for (const entry of page) {
-        const changes = openEntry(epoch, point, entry, true)
+        const changes = openEntry(epoch, point, entry, store.backend.format, true)
         state = applyStored(state, changes, this.#options.prepareManifest)
         point = entry
       }
     }
     this.#moveTo({ store, epoch, head }, state)
   }
-}
-
-function refusalFor(error: unknown): unknown {
-  const isStorage =
-    error instanceof StorageUnavailable || error instanceof StorageDamaged || error instanceof SealingError
-  if (!isStorage) return error
-  return new Refusal(
-    'storage_unavailable',
-    `the change could not be made durable, so it was not made: ${error.message}; send the request again later`,
-    { cause: error },
-  )
 }

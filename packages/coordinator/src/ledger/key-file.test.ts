@@ -70,6 +70,8 @@ test('anchor and ledger must be of the same time', () => {
     sequence,
     hash: Buffer.alloc(32, sequence),
     confirmed,
+    anchored: undefined,
+    tag: Buffer.alloc(32),
     mac: Buffer.alloc(32),
   })
   const hashAt = (sequence: number): Buffer => Buffer.alloc(32, sequence)

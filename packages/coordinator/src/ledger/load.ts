@@ -1,17 +1,22 @@
 import { statSync } from 'node:fs'
 import type { PreparedManifest } from '../manifest/index.ts'
+import { findGuard, type FoundGuard } from './adoption.ts'
 import { type Anchors, checkAnchors, readAnchors } from './anchor.ts'
 import { type LedgerBackend, StorageDamaged, StorageUnavailable, type StoredHead } from './backend.ts'
 import { SqliteBackend } from './backends/sqlite.ts'
 import { loggedPages } from './base-digest.ts'
 import { chainStart } from './entry.ts'
 import { Epoch } from './epoch.ts'
-import { digestOf, type EpochStarterOptions } from './epochs.ts'
+import { digestOf, type EpochStarterOptions, rewriterOf } from './epochs.ts'
 import { sameBytes } from './framing.ts'
+import { makeHead } from './head.ts'
 import type { OpenedPosition } from './journal.ts'
+import type { FoundWork } from './maintenance.ts'
 import { type KeyFileContents, openKeyFile, parseKeyFile } from './key-file.ts'
 import { entryAt, promptHistory, readFrame, replay, type Replayed } from './replay.ts'
-import { DirectoryStore } from './store.ts'
+import { RollbackGuard, writeGuarded } from './rollback-anchor.ts'
+import { sealSnapshot } from './snapshot.ts'
+import { DirectoryStore, type Position } from './store.ts'
 
 /** Bytes of `ledger.db` that are hashed before the start goes on, which takes some 20 ms. */
 const promptLength = 32 * 1024 * 1024
@@ -32,24 +37,67 @@ export interface Loaded {
  * @throws {@link StorageDamaged} with what was found; {@link StorageUnavailable} when it can't be read now
  */
 export async function loadLedger(options: LoadOptions): Promise<Loaded> {
-  const { directory, files, sealing, openBackend, notices } = options
+  const { directory, files, sealing, openBackend, rollback, notices } = options
   const { key, replayed, covered } = await verifyDirectory(options)
   const { epoch, state, head, tail, lingers, unverified } = replayed
-  const backend = openBackend(directory.ledgerFile, 'write')
-  let store: DirectoryStore
+  const found = await findGuard(rollback, head)
+  const { confirmed } = head
+  const guard = await guardOf(found)
+  const open = (): LedgerBackend => openBackend(directory.ledgerFile, 'write')
+  const store = new DirectoryStore({ open, directory, files, sealing, epoch, confirmed, guard, notices })
+  let upgraded: FoundWork | undefined
   try {
-    requireSameHead(backend, head)
-    const { confirmed } = head
-    store = new DirectoryStore({ backend, directory, files, sealing, epoch, confirmed, notices })
+    requireSameHead(store.backend, head)
+    upgraded = await upgrade(store.backend, replayed)
+    if (found.kind === 'to-adopt') await anchorNow({ store, epoch, head })
   } catch (error) {
-    await backend.close()
+    await store.close()
     throw error
   }
   if (key.anchors.newest.point.sequence < head.sequence) store.anchor(epoch, head)
   await tidyKeys(store, replayed, key.contents, options)
   const position = { store, epoch, head }
   const isUnsettled = loggedPages(`${directory.ledgerFile}-wal`).length > 0
-  return { opened: { position, state, work: { tail, covered, lingers, isUnsettled } }, unverified }
+  const work = upgraded ?? { tail, covered, lingers, isUnsettled }
+  return { opened: { position, state, work }, unverified }
+}
+
+/** Raises the format to the newest one. @returns undefined: it was */
+async function upgrade(
+  backend: LedgerBackend,
+  { epoch, head, state }: Replayed,
+): Promise<FoundWork | undefined> {
+  if (backend.format !== 1) return undefined
+  const { sequence, confirmed } = head
+  const raised = makeHead(epoch, head, { confirmed, anchored: undefined })
+  await backend.append(sequence, { entries: [], head: raised, snapshot: sealSnapshot(epoch, head, state) })
+  const tail = { entries: 0, bytes: 0, replaces: false }
+  return { tail, covered: sequence, lingers: true, isUnsettled: true }
+}
+
+async function guardOf(found: FoundGuard): Promise<RollbackGuard | undefined> {
+  switch (found.kind) {
+    case 'none':
+      return undefined
+    case 'anchored':
+      return found.guard
+    case 'to-adopt':
+      return await RollbackGuard.begin(found.anchor)
+  }
+}
+
+/** Has a ledger bear a value of its anchor for the first time. @throws {@link StorageUnavailable} */
+async function anchorNow(position: Position): Promise<void> {
+  const write = rewriterOf(position)
+  const { unconfirmed } = await writeGuarded(position.store.guard, {
+    rewrite: () => Promise.resolve(),
+    write: async (anchored) => {
+      if (anchored !== undefined) await write(anchored)
+      return true
+    },
+    isRare: false,
+  })
+  if (unconfirmed !== undefined) throw unconfirmed.error
 }
 
 /** Removes what a crash left. */

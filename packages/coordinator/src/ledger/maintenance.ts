@@ -48,6 +48,8 @@ export interface MaintenancePort {
   /** The stored head is now this one, of the same entry. */
   moved(head: HeadPoint): void
   isIdle(): boolean
+  /** Tries again to advance the rollback anchor, when that failed after something was written. */
+  confirm(): Promise<void>
   warn(message: string): void
 }
 
@@ -103,6 +105,11 @@ export class Maintenance {
     // The first entry of all has no sealed part.
     if (covered === 1) this.#lingers = false
     this.#unsettle()
+  }
+
+  /** Something waits for {@link MaintenancePort.confirm}. */
+  unconfirmed(): void {
+    this.#schedule(this.#delays.compaction)
   }
 
   /** Does all that is due, and nothing afterwards. */
@@ -161,6 +168,7 @@ export class Maintenance {
 
   async #run(): Promise<void> {
     if (this.#isFinished) return
+    await this.#attempt('advancing the rollback anchor', () => this.#port.confirm())
     await this.#bindKey()
     const isIdle = this.#idleSince + this.#delays.idle <= performance.now()
     if (this.#isSnapshotDue()) await this.#compact()
@@ -211,7 +219,7 @@ export class Maintenance {
     { store, epoch, head: { sequence, hash } }: Position,
     snapshot?: StoredSnapshot,
   ): Promise<void> {
-    const head = makeHead(epoch, { sequence, hash }, store.confirmed)
+    const head = makeHead(epoch, { sequence, hash }, store)
     await store.backend.append(sequence, { entries: [], head, ...(snapshot !== undefined && { snapshot }) })
     store.anchor(epoch, head)
     this.#port.moved(head)

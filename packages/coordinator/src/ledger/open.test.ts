@@ -2,12 +2,16 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
+import { StorageUnavailable } from './backend.ts'
+import { type LedgerFiles, nodeFiles } from './files.ts'
 import { SealDirectoryUnusable } from './open.ts'
 import {
   activate,
   activation,
   contentsOf,
+  copyFolder,
   filesIn,
+  onlyBinding,
   open,
   setManifest,
   temporaryFolder,
@@ -209,6 +213,31 @@ test('a seal directory that cannot be used ends the start with the reason', asyn
   writeFileSync(file, '')
   await assert.rejects(open(file), SealDirectoryUnusable)
   await assert.rejects(open(path.join(file, 'below')), SealDirectoryUnusable)
+})
+
+test('a start that can’t write ends with the reason, and changes nothing that the next one would miss', async (t) => {
+  const [folder, killed] = [temporaryFolder(t), temporaryFolder(t)]
+  const first = await open(folder, { delays: onlyBinding })
+  await setManifest(first.ledger)
+  await activate(first.ledger)
+  copyFolder(folder, killed)
+  await first.ledger.close()
+  const before = filesIn(killed)
+  const failing: LedgerFiles = {
+    ...nodeFiles,
+    openInPlace: () => {
+      throw new StorageUnavailable('read-only file system')
+    },
+  }
+  await assert.rejects(open(killed, { files: failing }), {
+    name: 'SealDirectoryUnusable',
+    message: /read-only file system/,
+  })
+  assert.deepEqual(filesIn(killed), before)
+  const second = await open(killed)
+  assert.equal(second.ledger.recoveryReason, undefined)
+  assert.equal(await activate(second.ledger), 2)
+  await second.ledger.close()
 })
 
 test('a transaction before the first epoch is a defect, not a loss', async (t) => {

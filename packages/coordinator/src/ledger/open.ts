@@ -1,6 +1,7 @@
 import type { PreparedManifest } from '../manifest/index.ts'
 import type { SealingProvider } from '../sealing/provider.ts'
 import type { State } from '../state/state.ts'
+import type { RollbackProtection } from './adoption.ts'
 import { type LedgerBackend, StorageDamaged, StorageUnavailable } from './backend.ts'
 import { SqliteBackend } from './backends/sqlite.ts'
 import { checkSealDirectory, SealDirectory, SealDirectoryUnusable } from './directory.ts'
@@ -27,6 +28,8 @@ export interface LedgerOptions {
   readonly prepareManifest: (raw: Uint8Array) => PreparedManifest
   readonly now: () => Date
   readonly notices: Notices
+  /** Undefined: a host can put back older copies of the whole seal directory. */
+  readonly rollback?: RollbackProtection | undefined
   /** For tests: when maintenance happens, and files and backends that fail. */
   readonly delays?: MaintenanceDelays
   readonly files?: LedgerFiles
@@ -58,12 +61,12 @@ export interface OpenedLedger {
  */
 export async function openLedger(options: LedgerOptions): Promise<OpenedLedger> {
   const { files = nodeFiles, wrapBackend = unchanged, delays = usualDelays } = options
-  const { sealing, prepareManifest, now, notices } = options
+  const { sealing, prepareManifest, now, notices, rollback } = options
   checkSealDirectory(options.directory)
   const directory = new SealDirectory(options.directory, files)
   const openBackend = (file: string, mode: 'create' | 'write'): LedgerBackend =>
     wrapBackend(new SqliteBackend(file, mode))
-  const storage = { directory, files, sealing, openBackend, now, notices, prepareManifest }
+  const storage = { directory, files, sealing, openBackend, rollback, now, notices, prepareManifest }
   const found = await findLedger(storage)
   const reason = 'reason' in found ? found.reason : undefined
   const verification = 'loaded' in found ? verificationOf(found.loaded, notices) : undefined

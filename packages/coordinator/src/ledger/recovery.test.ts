@@ -7,13 +7,22 @@ import { Refusal } from '../refusal.ts'
 import { noSealing } from '../sealing/providers/none.ts'
 import { SecretBytes } from '../secrets/secret-bytes.ts'
 import type { State } from '../state/state.ts'
+import { StorageUnavailable, type StoredEntry, type StoredHead } from './backend.ts'
+import { SqliteBackend } from './backends/sqlite.ts'
+import { type ChainPoint, sealEntry } from './entry.ts'
+import { Epoch, newMacKey } from './epoch.ts'
+import { type LedgerFiles, nodeFiles } from './files.ts'
+import { makeHead } from './head.ts'
 import type { Decision } from './ledger.ts'
 import {
   activate,
+  activateUnlimited,
   contentsOf,
   copyFolder,
   dek,
   filesIn,
+  marble,
+  onlyBinding,
   open,
   recovery,
   setManifest,
@@ -146,6 +155,153 @@ test('what was altered while sealed is not recovered', async (t) => {
     database.close()
     await assertNothingRecovered(copy, key(), { code: 'recovery_invalid', message })
   }
+})
+
+/** A ledger without its key, whose newest entries change no state, and a copy of it as it was two entries before. */
+async function lostKeyWithTail(t: TestContext): Promise<{ folder: string; older: string }> {
+  const [folder, older] = [temporaryFolder(t), temporaryFolder(t)]
+  const { ledger } = await open(folder, { delays: onlyBinding })
+  await setManifest(ledger)
+  await activate(ledger)
+  await activateUnlimited(ledger)
+  copyFolder(folder, older)
+  await activateUnlimited(ledger)
+  await activateUnlimited(ledger)
+  await ledger.close()
+  for (const each of [folder, older]) rmSync(path.join(each, 'sealed_key'))
+  return { folder, older }
+}
+
+/** Changes a ledger as somebody does who can write the disk and knows how all of it is made, but has no key. */
+function asStranger(
+  folder: string,
+  forge: (forger: { backend: SqliteBackend; epoch: Epoch; head: StoredHead; entries: StoredEntry[] }) => {
+    remove?: number
+    entries?: StoredEntry[]
+    head?: StoredHead
+  },
+): void {
+  const file = path.join(folder, 'ledger.db')
+  const backend = new SqliteBackend(file, 'write')
+  const [head, snapshot] = [backend.head(), backend.snapshot()]
+  assert.ok(head && snapshot)
+  const keys = { dek: new SecretBytes(Buffer.alloc(32, 99)), macKey: newMacKey() }
+  const { epoch: number, ledgerId } = head
+  const epoch = new Epoch({ number, ledgerId, sealMode: snapshot.sealMode, recovery, keys })
+  const forged = forge({ backend, epoch, head, entries: [...backend.entries(0, 100)] })
+  void backend.close()
+  const database = new DatabaseSync(file)
+  const from = forged.remove ?? head.sequence + 1
+  database.exec(`DELETE FROM entries WHERE sequence >= ${from}; DELETE FROM sealed WHERE sequence >= ${from}`)
+  // So that the head can be one that is further on, or back.
+  database.exec(`UPDATE head SET sequence = ${from - 1}`)
+  database.close()
+  const again = new SqliteBackend(file, 'write')
+  void again.append(from - 1, { entries: forged.entries ?? [], head: forged.head ?? head })
+  void again.close()
+}
+
+const audit = { action: 'marble-activated', actor: marble, package: 'app', activation: null } as const
+const forgedEntry = (epoch: Epoch, point: ChainPoint, hasSnapshot: boolean): StoredEntry =>
+  sealEntry(epoch, point, { time: new Date(0), audit, changes: new Uint8Array(), hasSnapshot })
+
+/** Of the head that is there, or of one in another place. */
+const headAt = (head: StoredHead, { sequence, hash }: ChainPoint): StoredHead => ({ ...head, sequence, hash })
+
+const strangersForgeries: Record<string, readonly [Parameters<typeof asStranger>[1], RegExp]> = {
+  'an entry is added without a sealed part': [
+    ({ epoch, head }) => {
+      const entry = forgedEntry(epoch, head, true)
+      return { entries: [entry], head: headAt(head, entry) }
+    },
+    /the end of the ledger does not authenticate/,
+  ],
+  'an entry is added that is sealed with another key': [
+    ({ epoch, head }) => {
+      const entry = forgedEntry(epoch, head, false)
+      return { entries: [entry], head: makeHead(epoch, entry, head) }
+    },
+    /the end of the ledger does not authenticate/,
+  ],
+  'the newest entry is replaced, and the head says so': [
+    ({ epoch, head, entries }) => {
+      const entry = forgedEntry(epoch, entries.at(-2) ?? assert.fail(), true)
+      return { remove: head.sequence, entries: [entry], head: headAt(head, entry) }
+    },
+    /the end of the ledger does not authenticate/,
+  ],
+  'the newest entry is replaced, and the head stays': [
+    ({ epoch, head, entries }) => ({
+      remove: head.sequence,
+      entries: [forgedEntry(epoch, entries.at(-2) ?? assert.fail(), true)],
+    }),
+    /entry 5 has no sealed part, though no snapshot covers it/,
+  ],
+  'an entry before the newest is replaced, and the newest one follows from it': [
+    ({ epoch, head, entries }) => {
+      const first = forgedEntry(epoch, entries.at(-3) ?? assert.fail(), true)
+      const second = forgedEntry(epoch, first, true)
+      return { remove: head.sequence - 1, entries: [first, second] }
+    },
+    /entry 4 has no sealed part, though no snapshot covers it/,
+  ],
+  'the ledger is cut where it never ended': [
+    ({ head, entries }) => ({ remove: head.sequence, head: headAt(head, entries.at(-2) ?? assert.fail()) }),
+    /the end of the ledger does not authenticate: it was never entry 4 with this key/,
+  ],
+  'the head says another thing': [
+    ({ head }) => ({ head: { ...head, anchored: 7n } }),
+    /the end of the ledger does not authenticate/,
+  ],
+}
+
+for (const [name, [forge, message]] of Object.entries(strangersForgeries)) {
+  test(`without the data encryption key nothing can be forged before a recovery: ${name}`, async (t) => {
+    const { folder } = await lostKeyWithTail(t)
+    asStranger(folder, forge)
+    await assertNothingRecovered(folder, key(), { code: 'recovery_invalid', message })
+  })
+}
+
+test('entries that a snapshot covers can’t be replaced before a recovery either', async (t) => {
+  const { folder } = await lostKey(t)
+  asStranger(folder, ({ epoch, entries, head }) => {
+    const replaced = forgedEntry(epoch, entries[0] ?? assert.fail(), true)
+    const follows = forgedEntry(epoch, replaced, true)
+    return { remove: 2, entries: [replaced, follows, forgedEntry(epoch, follows, true)], head }
+  })
+  await assertNothingRecovered(folder, key(), {
+    code: 'recovery_invalid',
+    message: /the snapshot was made after another/,
+  })
+})
+
+test('what stays possible before a recovery is to put back a ledger as it once was', async (t) => {
+  const { older } = await lostKeyWithTail(t)
+  const { ledger, sealed } = await open(older)
+  await sealed?.recover(key(), decide)
+  assert.equal(ledger.entries(0, 10).length, 4)
+  await ledger.close()
+})
+
+test('a recovery that can’t remove the former sealed key is done all the same', async (t) => {
+  const { folder } = await lostKey(t)
+  writeFileSync(path.join(folder, 'sealed_key'), 'not a key')
+  const failing: LedgerFiles = {
+    ...nodeFiles,
+    remove: (file) => {
+      if (file.endsWith('sealed_key.former')) throw new StorageUnavailable('disk I/O error')
+      nodeFiles.remove(file)
+    },
+  }
+  const { ledger, sealed } = await open(folder, { files: failing })
+  await sealed?.recover(key(), decide)
+  assert.equal(await activate(ledger), 3)
+  await ledger.close()
+  const again = await open(folder)
+  assert.equal(again.ledger.recoveryReason, undefined)
+  await again.ledger.close()
+  assert.ok(!readdirSync(folder).includes('sealed_key.former'))
 })
 
 test('a file that is no ledger has nothing to recover, and does not stop a new manifest', async (t) => {

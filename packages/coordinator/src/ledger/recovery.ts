@@ -18,8 +18,9 @@ import type { Journal } from './journal.ts'
 import { sealKeyFile } from './key-file.ts'
 import type { Decision } from './ledger.ts'
 import { type LoadOptions, requireSameHead } from './load.ts'
+import { type Guarded, RollbackGuard, writeGuarded } from './rollback-anchor.ts'
 import { readFrame, replay, type Replayed } from './replay.ts'
-import { DirectoryStore } from './store.ts'
+import { DirectoryStore, type Position } from './store.ts'
 
 /** Entries that get new MACs at once. */
 const pageSize = 1000
@@ -27,13 +28,18 @@ const pageSize = 1000
 /**
  * A ledger whose sealed key doesn't open it. Until {@link SealedLedger.recover} succeeds, none of its bytes change.
  *
- * What recovery can check: that nobody without the data encryption key wrote or moved anything that is sealed, and that
- * the chain of public records is whole. What it can't: the MACs, since their key was lost. So whoever has the data
- * encryption key and can write the disk may have forged what is recovered, or cut its newest entries.
+ * What recovery can check: that whoever wrote the snapshot, each entry and the end of the ledger had the data encryption
+ * key, and wrote them for this place. So without that key somebody can only put back a ledger as it once was: the
+ * whole up to an end that this Coordinator itself wrote. What recovery can't check: the MACs, since their key was lost.
+ * So whoever has the data encryption key and can write the disk may have forged what is recovered.
+ *
+ * Ledgers of format 1 show less: in their end, what changes no state could be made up, and they could be cut anywhere.
  */
 export class SealedLedger {
   readonly #journal: Journal
   readonly #options: LoadOptions
+  /** Once it was opened for writing. Closing it again would change `ledger.db`, so each attempt goes on with it. */
+  #backend: LedgerBackend | undefined
 
   constructor(journal: Journal, options: LoadOptions) {
     this.#journal = journal
@@ -48,12 +54,7 @@ export class SealedLedger {
    */
   readRecovery(): Uint8Array {
     return refusing(() => {
-      const backend = this.#openForReading()
-      try {
-        return readFrame(backend).snapshot.recovery
-      } finally {
-        void backend.close()
-      }
+      return this.#reading((backend) => readFrame(backend).snapshot.recovery)
     })
   }
 
@@ -68,67 +69,109 @@ export class SealedLedger {
    */
   recover<T>(dek: SecretBytes, decide: (state: State) => Decision<T>): Promise<T> {
     return this.#journal.exclusive(async () => {
+      this.#requireSealed()
       const replayed = refusing(() => this.#replay(dek))
       const { changes, audit, result, rekey } = decide(replayed.state)
       if (rekey !== undefined) throw new Error('recovery keeps its key')
       const state = applyChanges(replayed.state, changes)
       const epoch = replayed.epoch.next({})
-      const entry = sealEntry(epoch, replayed.head, {
-        time: this.#options.now(),
-        audit,
-        changes: new Uint8Array(),
-      })
-      const store = await this.#write(epoch, replayed, epochBatch(epoch, entry, state, entry.sequence))
-      const position = {
-        store,
-        epoch,
-        head: { sequence: entry.sequence, hash: entry.hash, confirmed: entry.sequence },
-      }
+      const time = this.#options.now()
+      const audited = { time, audit, changes: new Uint8Array(), hasSnapshot: true }
+      const entry = sealEntry(epoch, replayed.head, audited)
+      const { written: position, unconfirmed } = await this.#writeGuarded(epoch, replayed, (anchored) =>
+        epochBatch(epoch, entry, state, { confirmed: entry.sequence, anchored }),
+      )
       const tail = { entries: 0, bytes: 0, replaces: false }
       const work = { tail, covered: entry.sequence, lingers: true, isUnsettled: true }
-      this.#journal.open({ position, state, work })
+      this.#journal.open({ position, state, work }, unconfirmed)
       return result
     })
   }
 
-  #replay(dek: SecretBytes): Replayed {
-    const { prepareManifest } = this.#options
-    const backend = this.#openForReading()
+  /** Whichever copy it is that is recovered, from now on it is the one that the anchor is of. */
+  async #writeGuarded(
+    epoch: Epoch,
+    replayed: Replayed,
+    batchOf: (anchored: bigint | undefined) => Batch,
+  ): Promise<Guarded<Position>> {
+    const { rollback } = this.#options
     try {
-      return replay(backend, { dek, macKey: newMacKey() }, { prepareManifest, verifyMacs: false })
-    } finally {
-      void backend.close()
+      const guard = rollback === undefined ? undefined : await RollbackGuard.begin(rollback.anchor)
+      return await writeGuarded(guard, {
+        // The ledger that is there can't be written without its key of MACs.
+        rewrite: () => Promise.resolve(),
+        write: async (anchored) => {
+          const batch = batchOf(anchored)
+          const store = await this.#write(epoch, replayed, batch, guard)
+          return { store, epoch, head: batch.head }
+        },
+        isRare: true,
+      })
+    } catch (error) {
+      throw refusalOf(error, 'storage_unavailable')
     }
   }
 
-  #openForReading(): SqliteBackend {
-    return new SqliteBackend(this.#options.directory.ledgerFile, 'read')
+  /** A change that an attempt before left unconfirmed has made another ledger of it. */
+  #requireSealed(): void {
+    if (!this.#journal.isHeldBack) return
+    throw new Refusal(
+      'storage_unavailable',
+      'recovering: a change was written already, and waits for the rollback anchor; send the request again later',
+    )
+  }
+
+  #replay(dek: SecretBytes): Replayed {
+    const { prepareManifest } = this.#options
+    return this.#reading((backend) =>
+      replay(backend, { dek, macKey: newMacKey() }, { prepareManifest, verifyMacs: false }),
+    )
+  }
+
+  #reading<T>(read: (backend: LedgerBackend) => T): T {
+    if (this.#backend !== undefined) return read(this.#backend)
+    const backend = new SqliteBackend(this.#options.directory.ledgerFile, 'read')
+    try {
+      return read(backend)
+    } finally {
+      void backend.close()
+    }
   }
 
   /**
    * First the sealed key, then the ledger. A crash in between leaves a ledger that the new sealed key doesn't open:
    * state 1 as before.
    */
-  async #write(epoch: Epoch, { head }: Replayed, batch: Batch): Promise<DirectoryStore> {
+  async #write(
+    epoch: Epoch,
+    { head }: Replayed,
+    batch: Batch,
+    guard: RollbackGuard | undefined,
+  ): Promise<DirectoryStore> {
     const { directory, files, sealing, openBackend, notices } = this.#options
+    const key = await sealKeyFile(sealing, [epoch], encodeAnchor(epoch, anchorOf(batch.head)))
+    const backend = (this.#backend ??= openBackend(directory.ledgerFile, 'write'))
+    requireSameHead(backend, head)
+    directory.keepFormerKey()
+    await this.#replaceKey(key, () =>
+      backend.append(head.sequence, { ...batch, macs: macsOf(backend, epoch, head.sequence) }),
+    )
+    this.#dropFormerKey()
+    const { confirmed } = batch.head
+    const open = (): LedgerBackend => backend
+    const store = new DirectoryStore({ open, directory, files, sealing, epoch, confirmed, guard, notices })
+    this.#backend = undefined
+    return store
+  }
+
+  /** The next start removes it, when this can't. */
+  #dropFormerKey(): void {
+    const { directory, notices } = this.#options
     try {
-      const key = await sealKeyFile(sealing, [epoch], encodeAnchor(epoch, anchorOf(batch.head)))
-      const backend = openBackend(directory.ledgerFile, 'write')
-      try {
-        requireSameHead(backend, head)
-        directory.keepFormerKey()
-        await this.#replaceKey(key, () =>
-          backend.append(head.sequence, { ...batch, macs: macsOf(backend, epoch, head.sequence) }),
-        )
-      } catch (error) {
-        await backend.close()
-        throw error
-      }
       directory.dropFormerKey()
-      const { confirmed } = batch.head
-      return new DirectoryStore({ backend, directory, files, sealing, epoch, confirmed, notices })
     } catch (error) {
-      throw refusalOf(error, 'storage_unavailable')
+      if (!(error instanceof StorageUnavailable)) throw error
+      notices.warn(`removing the former sealed key: ${error.message}`)
     }
   }
 

@@ -4,6 +4,7 @@ import type { PreparedManifest } from '../manifest/index.ts'
 import { Refusal } from '../refusal.ts'
 import {
   type LedgerBackend,
+  type LedgerFormat,
   StorageDamaged,
   type StoredEntry,
   type StoredHead,
@@ -99,12 +100,12 @@ function epochOf(head: StoredHead, snapshot: StoredSnapshot, keys: EpochKeys): E
  */
 export function replay(backend: LedgerBackend, keys: EpochKeys, options: ReplayOptions): Replayed {
   const { head, snapshot } = readFrame(backend)
+  const { format } = backend
   const epoch = epochOf(head, snapshot, keys)
-  if (options.verifyMacs) {
-    verifyHead(epoch, head)
-    verifySnapshot(epoch, snapshot)
-  }
-  const changes = decode(openSnapshot(epoch, snapshot), 'the snapshot')
+  if (options.verifyMacs) verifySnapshot(epoch, snapshot, format)
+  const changes = decode(openSnapshot(epoch, snapshot, format), 'the snapshot')
+  // After the snapshot, whose error says most when the key is another one.
+  verifyHead(epoch, head, format, options.verifyMacs)
   const isPrompt = !options.verifyMacs || snapshot.sequence <= promptHistory
   let lingers = true
   if (isPrompt) {
@@ -168,7 +169,7 @@ function replayTail(
   let replaces = false
   while (point.sequence < head.sequence) {
     for (const entry of pageOf(backend, point, head.sequence)) {
-      const opened = openEntry(epoch, point, entry, verifyMacs)
+      const opened = openEntry(epoch, point, entry, backend.format, verifyMacs)
       replaces ||= replacesSecrets(opened)
       for (const change of opened) changes.push(change)
       bytes += entry.sealedPart?.length ?? 0
@@ -190,6 +191,7 @@ export function openEntry(
   epoch: Epoch,
   point: ChainPoint,
   entry: StoredEntry,
+  format: LedgerFormat,
   verifyMacs: boolean,
 ): readonly StoredChange[] {
   verifyChain(point, entry)
@@ -199,7 +201,7 @@ export function openEntry(
       `entry ${entry.sequence} is of epoch ${entry.epoch}; it must be of ${epoch.number}`,
     )
   }
-  const opened = openSealedPart(epoch, point, entry)
+  const opened = openSealedPart(epoch, point, entry, format)
   return opened.length === 0 ? [] : decode(opened, `entry ${entry.sequence}`)
 }
 

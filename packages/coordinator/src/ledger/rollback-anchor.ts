@@ -65,7 +65,8 @@ export class RollbackGuard {
     const current = await anchor.read()
     if (stored === undefined) {
       throw new StorageDamaged(
-        `the ledger bears no value of ${anchor.name}, but is configured to: it is from before`,
+        `the ledger bears no value of ${anchor.name}, but is configured to: it is from before the anchor was ` +
+          'switched on, so it may be an older one that was put back',
       )
     }
     if (current === undefined) {
@@ -98,10 +99,7 @@ export class RollbackGuard {
    * be answered after {@link RollbackGuard.confirm} or another commit
    */
   async commit(rewrite: AnchoredWrite, write: AnchoredWrite): Promise<void> {
-    if (!this.#isSettled) {
-      await rewrite(this.#value)
-      await this.#anchor.advanceTo(this.#value)
-    }
+    await this.#settle(rewrite)
     this.#isSettled = false
     this.#value += 1n
     await write(this.#value)
@@ -109,9 +107,75 @@ export class RollbackGuard {
     this.#isSettled = true
   }
 
+  /**
+   * As {@link RollbackGuard.commit}, for what should not be left unanswered once it is written, since its answer can't
+   * be had again: shows first that the anchor can be advanced, which costs one value more.
+   */
+  async commitRare(rewrite: AnchoredWrite, write: AnchoredWrite): Promise<void> {
+    if (this.#isSettled) {
+      this.#isSettled = false
+      this.#value += 1n
+    }
+    await this.commit(rewrite, write)
+  }
+
   /** Tries again what {@link RollbackGuard.commit} could not finish after its `write` had resolved. */
   async confirm(): Promise<void> {
     await this.#anchor.advanceTo(this.#value)
     this.#isSettled = true
   }
+
+  async #settle(rewrite: AnchoredWrite): Promise<void> {
+    if (this.#isSettled) return
+    await rewrite(this.#value)
+    await this.#anchor.advanceTo(this.#value)
+    this.#isSettled = true
+  }
+}
+
+/** What is written, but must not be relied on before {@link RollbackGuard.confirm} succeeds. */
+export interface Unconfirmed {
+  readonly guard: RollbackGuard
+  readonly error: RollbackAnchorUnavailable
+}
+
+export interface GuardedWrite<T> {
+  /** See {@link RollbackGuard.commit}. */
+  readonly rewrite: AnchoredWrite
+  /** @param value undefined: there is no anchor */
+  readonly write: (value: bigint | undefined) => Promise<T>
+  /** See {@link RollbackGuard.commitRare}. */
+  readonly isRare: boolean
+}
+
+/** What was written; it may be answered unless it is unconfirmed. */
+export interface Guarded<T> {
+  readonly written: T
+  readonly unconfirmed: Unconfirmed | undefined
+}
+
+/**
+ * Writes, and has the anchor know of it.
+ *
+ * @param guard undefined: there is no anchor
+ * @throws what `write` throws, {@link RollbackAnchorUnavailable}: nothing was written then
+ */
+export async function writeGuarded<T>(
+  guard: RollbackGuard | undefined,
+  { rewrite, write, isRare }: GuardedWrite<T>,
+): Promise<Guarded<T>> {
+  if (guard === undefined) return { written: await write(undefined), unconfirmed: undefined }
+  const results: T[] = []
+  const watched: AnchoredWrite = async (value) => {
+    results.push(await write(value))
+  }
+  const commit = isRare ? guard.commitRare(rewrite, watched) : guard.commit(rewrite, watched)
+  const failure = await commit.then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  )
+  const [written] = results
+  if (written !== undefined && failure === undefined) return { written, unconfirmed: undefined }
+  if (written === undefined || !(failure?.error instanceof RollbackAnchorUnavailable)) throw failure?.error
+  return { written, unconfirmed: { guard, error: failure.error } }
 }

@@ -7,10 +7,13 @@ for (const [name, scenario] of Object.entries(scenarios)) {
   test(`storage that fails at any effect loses nothing, and works again afterwards: ${name}`, async (t) => {
     const prepared = temporaryFolder(t)
     await scenario.prepare?.(prepared)
-    const reference = await run(t, scenario, prepared, undefined)
+    const reference = await run(t, scenario, { prepared, fault: undefined })
     for (let at = 1; at <= reference.storage.count; at++) {
       for (const kind of ['fail-once', 'fail'] as const) {
-        const { answered, durable, folder, crashed } = await run(t, scenario, prepared, { at, kind })
+        const { answered, durable, folder, crashed } = await run(t, scenario, {
+          prepared,
+          fault: { at, kind },
+        })
         const where = `${kind} at effect ${at} (${reference.storage.effects[at - 1] ?? ''})`
         assert.equal(answered, scenario.steps.length, where)
         assert.deepEqual(durable, reference.durable, where)

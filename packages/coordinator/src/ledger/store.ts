@@ -8,6 +8,7 @@ import type { Epoch } from './epoch.ts'
 import type { InPlaceFile, LedgerFiles } from './files.ts'
 import { sameBytes } from './framing.ts'
 import { makeHead } from './head.ts'
+import type { RollbackGuard } from './rollback-anchor.ts'
 import { anchorCount, parseKeyFile, sealKeyFile, sectorLength } from './key-file.ts'
 
 /** A backend together with what lies beside it: the sealed key. */
@@ -17,6 +18,10 @@ export interface LedgerStore {
   readonly isTemporary: boolean
   /** The newest entry that the sealed key durably knows. */
   readonly confirmed: number
+  /** Keeps older copies from opening; undefined: nothing does, or nothing is kept. */
+  readonly guard: RollbackGuard | undefined
+  /** What each head must bear that is written outside of {@link RollbackGuard.commit}. */
+  readonly anchored: bigint | undefined
   /** Tells the sealed key of a durable head. Never throws: the entry counts all the same. */
   anchor(epoch: Epoch, head: HeadPoint): void
   /** Makes the newest anchor durable. Never throws. */
@@ -46,6 +51,8 @@ export function temporaryStore(backend: LedgerBackend): LedgerStore {
     backend,
     isTemporary: true,
     confirmed: 0,
+    guard: undefined,
+    anchored: undefined,
     anchor: () => undefined,
     flush: () => Promise.resolve(),
     appendEpoch: (_former, _next, expected, batch) => backend.append(expected.sequence, batch),
@@ -56,7 +63,8 @@ export function temporaryStore(backend: LedgerBackend): LedgerStore {
 }
 
 export interface DirectoryStoreOptions {
-  readonly backend: LedgerBackend
+  /** Opens the ledger for writing; called last, since closing it again changes `ledger.db`. */
+  readonly open: () => LedgerBackend
   readonly directory: SealDirectory
   readonly files: LedgerFiles
   readonly sealing: SealingProvider
@@ -65,6 +73,7 @@ export interface DirectoryStoreOptions {
   readonly epoch: Epoch
   /** What the sealed key durably knows. */
   readonly confirmed: number
+  readonly guard: RollbackGuard | undefined
 }
 
 /** What the operator should know. */
@@ -93,13 +102,14 @@ export class DirectoryStore implements LedgerStore {
   /** @throws {@link StorageUnavailable}, {@link StorageDamaged} when there is no sealed key of `epoch` any more */
   constructor(options: DirectoryStoreOptions) {
     this.#options = options
-    this.backend = options.backend
     this.#confirmed = options.confirmed
     this.#epoch = options.epoch
     const { key, newest } = this.#openKey()
     this.#key = key
     this.#anchor = newest
-    this.#digest = new BaseDigest(options.directory.ledgerFile)
+    const { digest, backend } = openAfter(key.file, options)
+    this.#digest = digest
+    this.backend = backend
     this.#beforeExit = () => {
       this.#leaveBaseOpen()
     }
@@ -109,6 +119,14 @@ export class DirectoryStore implements LedgerStore {
 
   get confirmed(): number {
     return this.#confirmed
+  }
+
+  get guard(): RollbackGuard | undefined {
+    return this.#options.guard
+  }
+
+  get anchored(): bigint | undefined {
+    return this.guard?.value
   }
 
   anchor(epoch: Epoch, { sequence, hash, confirmed }: HeadPoint): void {
@@ -136,7 +154,7 @@ export class DirectoryStore implements LedgerStore {
    */
   async appendEpoch(former: Epoch, next: Epoch, expected: ChainPoint, batch: Batch): Promise<void> {
     // Writing anything makes sure that no epoch of an attempt that failed before comes back after a crash.
-    const head = makeHead(former, expected, this.#confirmed)
+    const head = makeHead(former, expected, this)
     await this.backend.append(expected.sequence, { entries: [], head })
     await this.replaceKey([former, next], head)
     await this.backend.append(expected.sequence, batch)
@@ -254,6 +272,22 @@ export class DirectoryStore implements LedgerStore {
   #warnOf(doing: string, error: unknown): void {
     if (!(error instanceof Error)) throw error
     this.#options.notices.warn(`${doing}: ${error.message}`)
+  }
+}
+
+/** What a store has open besides its sealed key. */
+function openAfter(
+  keyFile: InPlaceFile,
+  { open, directory }: DirectoryStoreOptions,
+): { readonly digest: BaseDigest; readonly backend: LedgerBackend } {
+  let digest: BaseDigest | undefined
+  try {
+    digest = new BaseDigest(directory.ledgerFile)
+    return { digest, backend: open() }
+  } catch (error) {
+    digest?.close()
+    keyFile.close()
+    throw error
   }
 }
 

@@ -203,7 +203,7 @@ test('entries that are removed, swapped, changed or added are refused', async (t
     ["UPDATE snapshot SET recovery = x'7b7d'", /snapshot has a wrong MAC/],
     ['UPDATE snapshot SET sealed = zeroblob(length(sealed))', /snapshot has a wrong MAC/],
     ['UPDATE entries SET sequence = 1099511627776000 WHERE sequence = 4', /entry 4 is missing|another/],
-    ['PRAGMA user_version = 9', /format version 9; this build reads version 1/],
+    ['PRAGMA user_version = 9', /format version 9; this build reads versions 1 and 2/],
     ['PRAGMA application_id = 9', /not a ledger/],
   ]
   const copy = temporaryFolder(t)
@@ -334,7 +334,7 @@ test('an entry that was forged with the data encryption key alone is refused', a
     const changes = encodeChanges([{ kind: 'activations', marbleType: 'web', count: 0 }])
     const audit = { action: 'marble-activated', actor: marble, package: 'app', activation: 0 } as const
     const entry = sealEntry(epoch, point, { time: new Date(), audit, changes })
-    void backend.append(point.sequence, { entries: [entry], head: makeHead(epoch, entry, point.confirmed) })
+    void backend.append(point.sequence, { entries: [entry], head: makeHead(epoch, entry, point) })
   })
   await assertRefused(folder, /wrong MAC: this Coordinator did not write it/)
 })
@@ -351,7 +351,7 @@ test('a whole ledger that was forged with the data encryption key alone is refus
     const { audit } = activation(state)
     const first = sealEntry(epoch, point, { time: new Date(), audit, changes: new Uint8Array() })
     const backend = new SqliteBackend(forged, 'create')
-    void backend.append(0, epochBatch(epoch, first, state, 1))
+    void backend.append(0, epochBatch(epoch, first, state, { confirmed: 1, anchored: undefined }))
     void backend.close()
   })
   await forgetDigest(folder)
@@ -414,6 +414,9 @@ test('what the host changes while the Coordinator runs is not served as an audit
 /** Reads through `backend`, with another text in the entry after `tampered.after`. */
 function altering(backend: LedgerBackend, tampered: { after?: number }): LedgerBackend {
   return {
+    get format() {
+      return backend.format
+    },
     head: () => backend.head(),
     snapshot: () => backend.snapshot(),
     entries: (after, limit) =>

@@ -1,6 +1,7 @@
 import type { LedgerBackend } from './backend.ts'
 import { StorageUnavailable } from './backend.ts'
 import { type InPlaceFile, type LedgerFiles, nodeFiles } from './files.ts'
+import { type RollbackAnchor, RollbackAnchorUnavailable } from './rollback-anchor.ts'
 
 /** Where a {@link FaultyStorage} fails. */
 export interface Fault {
@@ -78,6 +79,9 @@ export class FaultyStorage {
 
   /** For {@link import('./open.ts').LedgerOptions.wrapBackend}. */
   readonly wrapBackend = (backend: LedgerBackend): LedgerBackend => ({
+    get format() {
+      return backend.format
+    },
     head: () => backend.head(),
     snapshot: () => backend.snapshot(),
     entries: (after, limit) => backend.entries(after, limit),
@@ -87,6 +91,24 @@ export class FaultyStorage {
     // A dead process can't tidy up, but this one goes on to test others.
     close: () => backend.close(),
   })
+
+  /** An anchor each of whose advances is an effect. */
+  wrapAnchor(anchor: RollbackAnchor): RollbackAnchor {
+    const effect = async <T>(act: () => Promise<T>): Promise<T> => {
+      try {
+        return await this.#later('advance', act)
+      } catch (error) {
+        if (!(error instanceof StorageUnavailable)) throw error
+        throw new RollbackAnchorUnavailable(error.message)
+      }
+    }
+    return {
+      name: anchor.name,
+      read: () => anchor.read(),
+      begin: () => effect(() => anchor.begin()),
+      advanceTo: (value) => effect(() => anchor.advanceTo(value)),
+    }
+  }
 
   #inPlace(file: InPlaceFile): InPlaceFile {
     return {

@@ -3,10 +3,13 @@ import assert from 'node:assert/strict'
 import { existsSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { Refusal } from '../refusal.ts'
 import { SecretBytes } from '../secrets/secret-bytes.ts'
 import type { Ledger } from './ledger.ts'
-import type { OpenedLedger } from './open.ts'
+import type { MaintenanceDelays } from './maintenance.ts'
+import { type OpenedLedger, SealDirectoryUnusable } from './open.ts'
+import type { RollbackAnchor } from './rollback-anchor.ts'
 import { Crash, type Fault, FaultyStorage } from './test-faults.ts'
 import {
   activate,
@@ -20,8 +23,19 @@ import {
   writeSecret,
 } from './test-ledger.ts'
 
-/** No maintenance but at the end, so that each run has the same effects in the same order. */
-const delays = withoutMaintenance
+/** No maintenance but at the end, or when a step waits for it, so that each run has the same effects in the same order. */
+const delaysOf = ({ compactsAtOnce }: Scenario): MaintenanceDelays =>
+  compactsAtOnce === true ? { ...withoutMaintenance, compaction: 0 } : withoutMaintenance
+
+/** What a compaction does last. */
+const compacted = 'settle, write in place, flush'
+
+/** Replaces a secret, and waits until a snapshot was made and what it covers is gone; or until the storage fails. */
+async function writeAndCompact(ledger: Ledger, value: string, storage: FaultyStorage): Promise<void> {
+  await writeSecret(ledger, 'token', Buffer.from(value))
+  const isOver = (): boolean => storage.isDead || storage.failures > 0
+  while (storage.effects.slice(-3).join(', ') !== compacted && !isOver()) await setImmediate()
+}
 
 /** What a client can tell of a state. */
 export const describe = (ledger: Ledger): string =>
@@ -36,7 +50,11 @@ export const describe = (ledger: Ledger): string =>
 export interface Scenario {
   /** What is on the disk before; undefined: nothing. */
   readonly prepare?: (folder: string) => Promise<void>
-  readonly steps: readonly ((opened: OpenedLedger) => Promise<unknown>)[]
+  readonly steps: readonly ((opened: OpenedLedger, storage: FaultyStorage) => Promise<unknown>)[]
+  /** Whether a replaced secret leads to a snapshot at once, and not only at the end. */
+  readonly compactsAtOnce?: boolean
+  /** Whether the prepared ledger is one that no anchor knows, so that one with an anchor refuses it. */
+  readonly isNeverAnchored?: boolean
   /** Whether a start may find the prepared state instead, in state 1. */
   readonly startsInRecovery?: boolean
 }
@@ -86,13 +104,17 @@ async function halfUpdated(folder: string): Promise<void> {
 /** Takes the steps of a scenario until it is through or the process is dead. */
 async function actOn(
   folder: string,
-  { steps }: Scenario,
+  scenario: Scenario,
   storage: FaultyStorage,
   effects: string[],
 ): Promise<void> {
-  const opened = await open(folder, { files: storage.files, wrapBackend: storage.wrapBackend, delays })
+  const opened = await open(folder, {
+    files: storage.files,
+    wrapBackend: storage.wrapBackend,
+    delays: delaysOf(scenario),
+  })
   try {
-    for (const step of steps) await step(opened)
+    for (const step of scenario.steps) await step(opened, storage)
   } catch (error) {
     assert.ok(error instanceof Crash, String(error))
   }
@@ -135,7 +157,27 @@ export const scenarios: Record<string, Scenario> = {
   },
   'starting after a crash in the middle of an update': {
     prepare: halfUpdated,
+    isNeverAnchored: true,
     steps: [({ ledger }) => activate(ledger), ({ ledger }) => ledger.close()],
+  },
+  'starting with a ledger of format 1': {
+    prepare: (folder) => {
+      copyFolder(path.join(import.meta.dirname, 'fixtures', 'format-1', 'killed'), folder)
+      return Promise.resolve()
+    },
+    isNeverAnchored: true,
+    steps: [({ ledger }) => activate(ledger), ({ ledger }) => ledger.close()],
+  },
+  'a replaced secret, a snapshot in the middle, and work after it': {
+    compactsAtOnce: true,
+    steps: [
+      ({ ledger }) => setManifest(ledger),
+      ({ ledger }, storage) => writeAndCompact(ledger, 'first', storage),
+      ({ ledger }) => activate(ledger),
+      ({ ledger }, storage) => writeAndCompact(ledger, 'second', storage),
+      ({ ledger }) => activate(ledger),
+      ({ ledger }) => ledger.close(),
+    ],
   },
   'from the disk to Disabled': {
     steps: [
@@ -167,11 +209,19 @@ interface Run {
   readonly crashed: string
 }
 
+/** What each run of a scenario begins with. */
+interface RunOptions {
+  /** A folder. */
+  readonly prepared: string
+  readonly fault: Fault | undefined
+  /** Undefined: there is none. */
+  readonly anchor?: RollbackAnchor | undefined
+}
+
 export async function run(
   t: TestContext,
   scenario: Scenario,
-  prepared: string,
-  fault: Fault | undefined,
+  { prepared, fault, anchor }: RunOptions,
 ): Promise<Run> {
   const base = temporaryFolder(t)
   const [folder, crashed] = [path.join(base, 'seal'), path.join(base, 'crashed')]
@@ -182,7 +232,7 @@ export async function run(
   const durable: string[] = []
   let answered = 0
   try {
-    const opened = await open(folder, { files: storage.files, wrapBackend: storage.wrapBackend, delays })
+    const opened = await start(folder, scenario, storage, anchor)
     durable.push(describe(opened.ledger))
     try {
       for (const step of scenario.steps) {
@@ -200,6 +250,29 @@ export async function run(
   return { durable, answered, storage, folder, crashed }
 }
 
+/** A start that has to write ends with the reason when it can't, and may be tried again. */
+async function start(
+  folder: string,
+  scenario: Scenario,
+  storage: FaultyStorage,
+  anchor: RollbackAnchor | undefined,
+): Promise<OpenedLedger> {
+  const { files, wrapBackend } = storage
+  const rollback = anchor && { anchor: storage.wrapAnchor(anchor), adopt: undefined }
+  const change = { files, wrapBackend, rollback, delays: delaysOf(scenario) }
+  try {
+    return await open(folder, change)
+  } catch (error) {
+    if (!(error instanceof SealDirectoryUnusable)) throw error
+    assert.match(error.message, /no space left on device/)
+    storage.heal()
+    // As the next process finds it: in this one SQLite's file may still be open.
+    copyFolder(folder, `${folder}-again`)
+    copyFolder(`${folder}-again`, folder)
+    return await open(folder, change)
+  }
+}
+
 /** Takes a step; when the storage fails, it must have changed nothing, and work when the trouble is over. */
 async function taken(
   step: Scenario['steps'][number],
@@ -208,7 +281,7 @@ async function taken(
 ): Promise<void> {
   const before = describe(opened.ledger)
   try {
-    await step(opened)
+    await step(opened, storage)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     assert.equal(error.code, 'storage_unavailable', error.stack)
@@ -216,7 +289,7 @@ async function taken(
     assert.ok(storage.failures > 0)
     assert.equal(describe(opened.ledger), before)
     storage.heal()
-    await step(opened)
+    await step(opened, storage)
   }
 }
 

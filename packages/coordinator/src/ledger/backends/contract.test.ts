@@ -41,12 +41,14 @@ function entry(sequence: number, sealed = `sealed ${sequence}`): StoredEntry {
   }
 }
 
-const head = (sequence: number, confirmed = 0): StoredHead => ({
+const head = (sequence: number, confirmed = 0, anchored?: bigint): StoredHead => ({
   ledgerId: Buffer.alloc(16, 9),
   epoch: 1,
   sequence,
   hash: sha256(Buffer.from(`hash ${sequence}`)),
   confirmed,
+  anchored,
+  tag: Buffer.alloc(32, 4),
   mac: Buffer.alloc(32, 3),
 })
 
@@ -191,11 +193,11 @@ test('sqlite: files of others and of other versions are refused', async (t) => {
   const { DatabaseSync } = await import('node:sqlite')
   await new SqliteBackend(file, 'create').close()
   const database = new DatabaseSync(file)
-  database.exec('PRAGMA user_version = 2')
+  database.exec('PRAGMA user_version = 3')
   assert.throws(() => new SqliteBackend(file, 'read'), {
-    message: /format version 2; this build reads version 1/,
+    message: /format version 3; this build reads versions 1 and 2/,
   })
-  database.exec('PRAGMA user_version = 1; CREATE TRIGGER evil AFTER INSERT ON entries BEGIN SELECT 1; END')
+  database.exec('PRAGMA user_version = 2; CREATE TRIGGER evil AFTER INSERT ON entries BEGIN SELECT 1; END')
   assert.throws(() => new SqliteBackend(file, 'read'), { message: /tables are not those of a ledger/ })
   database.close()
 })

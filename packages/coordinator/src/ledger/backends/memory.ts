@@ -9,6 +9,7 @@ import type { StoredSnapshot } from '../backend.ts'
 
 /** Keeps a ledger in memory: for the seal mode `Disabled`, and for tests. Each entry stays for good. */
 export class MemoryBackend implements LedgerBackend {
+  readonly format = 2
   readonly #entries: StoredEntry[] = []
   #head: StoredHead | undefined
   #snapshot: StoredSnapshot | undefined

@@ -5,15 +5,16 @@ import {
   BackendConflict,
   type Batch,
   type LedgerBackend,
+  type LedgerFormat,
   type SettledLog,
   StorageDamaged,
   type StoredEntry,
   type StoredHead,
   type StoredSnapshot,
 } from '../backend.ts'
-import { sameBytes, sha256 } from '../framing.ts'
+import { optionalUint64, sameBytes, sha256 } from '../framing.ts'
 import { callSqlite } from './sqlite-errors.ts'
-import { checkSchema, createSchema } from './sqlite-schema.ts'
+import { checkSchema, createSchema, upgradeSchema } from './sqlite-schema.ts'
 
 const emptyDigest = sha256(new Uint8Array())
 
@@ -29,23 +30,32 @@ export type SqliteMode = 'create' | 'write' | 'read'
  */
 export class SqliteBackend implements LedgerBackend {
   readonly #database: DatabaseSync
-  readonly #statements: Statements
   readonly #afterClose: () => void
+  #format: LedgerFormat
+  #statements: ReadStatements
+  /** Prepared when something is written, since an older format is raised first. */
+  #writing: WriteStatements | undefined
 
   /** @throws {@link StorageDamaged}, {@link import('../backend.ts').StorageUnavailable} */
   constructor(file: string, mode: SqliteMode) {
     this.#afterClose = mode === 'read' ? removerOfTraces(file) : () => undefined
     this.#database = callSqlite(`opening "${file}"`, () => openDatabase(file, mode))
     try {
-      this.#statements = callSqlite(`reading "${file}"`, () => {
-        checkSchema(this.#database)
-        return prepareStatements(this.#database)
+      const { format, statements } = callSqlite(`reading "${file}"`, () => {
+        const found = checkSchema(this.#database)
+        return { format: found, statements: prepareReading(this.#database, found) }
       })
+      this.#format = format
+      this.#statements = statements
     } catch (error) {
       this.#database.close()
       this.#afterClose()
       throw error
     }
+  }
+
+  get format(): LedgerFormat {
+    return this.#format
   }
 
   head(): StoredHead | undefined {
@@ -84,7 +94,9 @@ export class SqliteBackend implements LedgerBackend {
   }
 
   #insert({ entries, head, snapshot, macs }: Batch): void {
-    const { replaceMac, insertEntry, insertSealed, replaceHead, replaceSnapshot } = this.#statements
+    if (this.#format === 1) this.#upgrade(snapshot !== undefined)
+    const writing = (this.#writing ??= prepareWriting(this.#database))
+    const { replaceMac, insertEntry, insertSealed, replaceHead, replaceSnapshot } = writing
     let sequence = 0
     for (const mac of macs ?? []) replaceMac.run(mac, ++sequence)
     for (const entry of entries) {
@@ -92,17 +104,30 @@ export class SqliteBackend implements LedgerBackend {
       insertEntry.run(entry.sequence, entry.epoch, publicPart, sealedDigest, hash, mac)
       if (sealedPart !== undefined && sealedPart.length > 0) insertSealed.run(entry.sequence, sealedPart)
     }
-    replaceHead.run(head.ledgerId, head.epoch, head.sequence, head.hash, head.confirmed, head.mac)
+    const end = [head.epoch, head.sequence, head.hash, head.confirmed]
+    replaceHead.run(head.ledgerId, ...end, optionalUint64(head.anchored), head.tag, head.mac)
     if (snapshot !== undefined) {
       const { epoch, hash, sealMode, recovery, sealed, mac } = snapshot
       replaceSnapshot.run(epoch, snapshot.sequence, hash, sealMode, recovery, sealed, mac)
     }
   }
 
+  #upgrade(hasSnapshot: boolean): void {
+    if (!hasSnapshot) throw new Error('a ledger of format 1 must be given a snapshot of the newest format')
+    upgradeSchema(this.#database)
+    this.#prepare(2)
+  }
+
+  #prepare(format: LedgerFormat): void {
+    this.#format = format
+    this.#statements = prepareReading(this.#database, format)
+    this.#writing = undefined
+  }
+
   async dropSealedParts(upTo: number, limit: number): Promise<number> {
     let count = 0
     await this.#transaction('dropping sealed parts', () => {
-      count = Number(this.#statements.dropSealed.run(upTo, limit).changes)
+      count = Number((this.#writing ??= prepareWriting(this.#database)).dropSealed.run(upTo, limit).changes)
     })
     return count
   }
@@ -126,6 +151,7 @@ export class SqliteBackend implements LedgerBackend {
 
   #transaction(doing: string, write: () => void): Promise<void> {
     return promised(() => {
+      const format = this.#format
       callSqlite(doing, () => {
         this.#statements.begin.run()
         try {
@@ -134,6 +160,7 @@ export class SqliteBackend implements LedgerBackend {
         } catch (error) {
           // After some errors SQLite has rolled back already.
           if (this.#database.isTransaction) this.#statements.rollback.run()
+          if (this.#format !== format) this.#prepare(format)
           throw error
         }
       })
@@ -180,15 +207,17 @@ function removerOfTraces(file: string): () => void {
   }
 }
 
-type Statements = ReturnType<typeof prepareStatements>
+type ReadStatements = ReturnType<typeof prepareReading>
+type WriteStatements = ReturnType<typeof prepareWriting>
 
-function prepareStatements(database: DatabaseSync) {
+function prepareReading(database: DatabaseSync, format: LedgerFormat) {
   const prepare = (sql: string): StatementSync => database.prepare(sql)
+  const newer = format === 1 ? "x'' AS anchored, x'' AS tag" : 'anchored, tag'
   return {
     begin: prepare('BEGIN IMMEDIATE'),
     commit: prepare('COMMIT'),
     rollback: prepare('ROLLBACK'),
-    head: prepare('SELECT ledger_id, epoch, sequence, hash, confirmed, mac FROM head WHERE id = 1'),
+    head: prepare(`SELECT ledger_id, epoch, sequence, hash, confirmed, ${newer}, mac FROM head WHERE id = 1`),
     sequence: prepare('SELECT sequence FROM head WHERE id = 1'),
     snapshot: prepare(
       'SELECT epoch, sequence, hash, seal_mode, recovery, sealed, mac FROM snapshot WHERE id = 1',
@@ -198,6 +227,12 @@ function prepareStatements(database: DatabaseSync) {
        FROM entries e LEFT JOIN sealed s ON s.sequence = e.sequence
        WHERE e.sequence > ? ORDER BY e.sequence LIMIT ?`,
     ),
+  }
+}
+
+function prepareWriting(database: DatabaseSync) {
+  const prepare = (sql: string): StatementSync => database.prepare(sql)
+  return {
     insertEntry: prepare(
       'INSERT INTO entries (sequence, epoch, public, sealed_digest, hash, mac) VALUES (?, ?, ?, ?, ?, ?)',
     ),
@@ -208,8 +243,8 @@ function prepareStatements(database: DatabaseSync) {
     ),
     replaceMac: prepare('UPDATE entries SET mac = ? WHERE sequence = ?'),
     replaceHead: prepare(
-      `INSERT OR REPLACE INTO head (id, ledger_id, epoch, sequence, hash, confirmed, mac)
-       VALUES (1, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO head (id, ledger_id, epoch, sequence, hash, confirmed, anchored, tag, mac)
+       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     replaceSnapshot: prepare(
       `INSERT OR REPLACE INTO snapshot (id, epoch, sequence, hash, seal_mode, recovery, sealed, mac)
@@ -243,6 +278,8 @@ const headOf = (row: Row): StoredHead => ({
   sequence: countOf(row, 'sequence'),
   hash: bytesOf(row, 'hash'),
   confirmed: countOf(row, 'confirmed'),
+  anchored: anchoredOf(row),
+  tag: bytesOf(row, 'tag'),
   mac: bytesOf(row, 'mac'),
 })
 
@@ -259,6 +296,13 @@ const snapshotOf = (row: Row): StoredSnapshot => ({
 function sealModeOf({ seal_mode: mode }: Row): SealMode {
   if (mode === 'ProductKey' || mode === 'UniqueKey' || mode === 'Disabled') return mode
   throw new StorageDamaged('the snapshot has an unknown seal mode')
+}
+
+function anchoredOf(row: Row): bigint | undefined {
+  const bytes = Buffer.from(bytesOf(row, 'anchored'))
+  if (bytes.length === 0) return undefined
+  if (bytes.length === 8) return bytes.readBigUInt64BE()
+  throw new StorageDamaged('column "anchored" holds no number of 8 bytes')
 }
 
 function bytesOf(row: Row, column: string): Uint8Array {

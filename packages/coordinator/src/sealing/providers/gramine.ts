@@ -4,13 +4,17 @@ import { openBox, sealBox } from '../authenticated-box.ts'
 import { type SealBinding, type SealContext, SealingError, type SealingProvider } from '../provider.ts'
 
 /** Where Gramine shows an enclave its keys (Gramine, "Attestation and Secret Provisioning"). */
-const gramineKeyDirectory = '/dev/attestation/keys'
+export const gramineKeyDirectory = '/dev/attestation/keys'
 
 /** Gramine, "Manifest syntax", special keys: SGX sealing keys, the same at each start of that enclave or signer. */
 const keyFiles: Readonly<Record<SealBinding, string>> = {
   UniqueKey: '_sgx_mrenclave',
   ProductKey: '_sgx_mrsigner',
 }
+
+/** The files that a {@link gramineSealing} reads in a folder of keys. */
+export const gramineKeyFiles = (directory: string): string[] =>
+  Object.values(keyFiles).map((name) => path.join(directory, name))
 
 /** Bytes: EGETKEY gives 128 bits (Intel SDM volume 3D, "EGETKEY"). */
 const keyLength = 16

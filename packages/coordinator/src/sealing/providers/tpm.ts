@@ -5,14 +5,8 @@ import { CodecError } from '../../state/codec-bytes.ts'
 import { openBox, sealBox } from '../authenticated-box.ts'
 import { type SealBinding, type SealContext, SealingError, type SealingProvider } from '../provider.ts'
 import { boxContext, decodeBlob, encodeObject, type TpmBlob, type TpmObject } from './tpm/blob.ts'
-import {
-  pcrDifferences,
-  pcrLists,
-  pcrPolicy,
-  type PcrSelection,
-  type PcrValues,
-  readPcrs,
-} from './tpm/pcrs.ts'
+import { pcrDifferences, pcrLists, pcrPolicy, type PcrValues, readPcrs } from './tpm/pcrs.ts'
+import type { PcrSelection } from '../tpm-settings.ts'
 import { type Tpm, TpmError, type TpmJob } from './tpm/tools.ts'
 
 /** Which PCRs stand for a build, and which for its signer. */

@@ -1,14 +1,9 @@
 import { type RollbackAnchor, RollbackAnchorUnavailable } from '../../../ledger/rollback-anchor.ts'
+import { isOwnerIndex, ownerRange } from '../../tpm-settings.ts'
 import { type Tpm, TpmError, type TpmJob } from './tools.ts'
 
-/**
- * Where the counter is unless configured: in the range for owners (TCG, "Registry of Reserved TPM 2.0 Handles and
- * Localities": 0x01800000 to 0x01BFFFFF), and in nobody's known use.
- */
+/** Where the counter is unless configured: in the range for owners, and in nobody's known use. */
 export const defaultCounterIndex = 0x0180_7461
-
-const firstOwnerIndex = 0x0180_0000
-const lastOwnerIndex = 0x01bf_ffff
 
 /** TPMA_NV (TPM 2.0 Library, part 2): OWNERWRITE (bit 1), type COUNTER (1 in bits 4 to 7), OWNERREAD (17), NO_DA (25). */
 const counterAttributes = 0x0202_0012
@@ -29,10 +24,8 @@ const counterLength = 8
  * @throws RangeError when `index` is not in the range for owners
  */
 export function tpmCounter(tpm: Tpm, index: number = defaultCounterIndex): RollbackAnchor {
-  if (!Number.isInteger(index) || index < firstOwnerIndex || index > lastOwnerIndex) {
-    throw new RangeError(
-      `NV index ${hex(index)} is not in the owner's range, ${hex(firstOwnerIndex)} to ${hex(lastOwnerIndex)}`,
-    )
+  if (!isOwnerIndex(index)) {
+    throw new RangeError(`NV index ${hex(index)} is not in the owner's range, ${ownerRange}`)
   }
   const name = `TPM counter ${hex(index)}`
   const use = <T>(doing: string, action: (job: TpmJob) => Promise<T>): Promise<T> =>

@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import type { PcrSelection } from '../../tpm-settings.ts'
 import { type TpmJob, TpmError } from './tools.ts'
-
-/** PCR numbers, ascending, each once. */
-export type PcrSelection = readonly number[]
 
 /** What PCRs of the SHA-256 bank hold. */
 export type PcrValues = ReadonlyMap<number, Uint8Array>
@@ -11,32 +9,8 @@ export type PcrValues = ReadonlyMap<number, Uint8Array>
 /** Bytes of a PCR of the SHA-256 bank. */
 export const pcrLength = 32
 
-/**
- * TCG PC Client Platform Firmware Profile, "PCR Usage": PCRs 16 and 23 can be reset by anyone, 17 to 22 belong to a
- * dynamic launch. So what those hold says nothing about what was booted.
- */
-const lastStaticPcr = 15
-
-/** Same profile, EV_SEPARATOR: the firmware extends a separator into each of PCRs 0 to 7 before it starts anything. */
+/** TCG PC Client Platform Firmware Profile, EV_SEPARATOR: the firmware extends a separator into each of PCRs 0 to 7 before it starts anything. */
 const lastFirmwarePcr = 7
-
-/** Numbers as text: `0-9,11-14`. @throws Error that says what is wrong with it */
-export function parsePcrSelection(text: string): PcrSelection {
-  const numbers = new Set<number>()
-  for (const part of text.split(',')) {
-    const range = /^(\d{1,2})(?:-(\d{1,2}))?$/.exec(part.trim())
-    const first = Number(range?.[1])
-    const last = Number(range?.[2] ?? range?.[1])
-    if (range === null || first > last || last > lastStaticPcr) {
-      throw new Error(
-        `"${text}" is no list of PCRs: "${part}" must be a number or a range from 0 to ${lastStaticPcr}, ` +
-          'as in "0-9,11"; higher ones can be reset, and prove nothing',
-      )
-    }
-    for (let number = first; number <= last; number++) numbers.add(number)
-  }
-  return [...numbers].sort((one, other) => one - other)
-}
 
 /** Lists of PCRs as tpm2-tools take them, which take no more than eight at once. */
 export const pcrLists = (selection: PcrSelection): string[] =>
