@@ -7,8 +7,8 @@ import { BackendConflict, StorageDamaged, StorageUnavailable, type StoredEntry }
 import { type ChainPoint, sealEntry } from './entry.ts'
 import type { EpochStarter } from './epochs.ts'
 import { makeHead, verifyHead } from './head.ts'
-import { readRecords } from './history.ts'
-import type { Decision, Ledger, LedgerEntry } from './ledger.ts'
+import { readChain, readRecords } from './history.ts'
+import type { ChainStretch, Decision, Ledger, LedgerEntry } from './ledger.ts'
 import { type FoundWork, Maintenance, type MaintenanceDelays, type MaintenancePort } from './maintenance.ts'
 import { openEntry, replacesSecrets } from './replay.ts'
 import type { Notices, Position } from './store.ts'
@@ -117,6 +117,12 @@ export class Journal implements Ledger {
     if (this.#position === undefined) return []
     const { store, epoch, head } = this.#position
     return readRecords(store.backend, epoch, after, limit, head.sequence)
+  }
+
+  chain(after: number, limit: number): ChainStretch | undefined {
+    if (this.#position === undefined) return undefined
+    const { store, epoch, head } = this.#position
+    return readChain(store.backend, epoch, after, limit, head)
   }
 
   /** Runs `action` while nothing else is written. */

@@ -1,4 +1,5 @@
 import { advanceCounter, requireCountingMarble } from '../../operations/advance-counter.ts'
+import { readAuditLog } from '../../operations/read-audit-log.ts'
 import { readManifest } from '../../operations/read-manifest.ts'
 import { readQuote } from '../../operations/read-quote.ts'
 import { type ReadableSecret, readSecrets } from '../../operations/read-secrets.ts'
@@ -30,6 +31,7 @@ import {
   successText,
   withWarnings,
 } from './answers.ts'
+import { auditRange, presentAudit } from './audit.ts'
 import {
   counterRequest,
   manifestRequest,
@@ -95,15 +97,12 @@ function addReading(add: Add, ports: Ports, updateLog: UpdateLog): void {
     const { cert, quote } = await presentQuote(ports, new Uint8Array())
     return { Cert: cert, Quote: quote }
   })
-  add(2, 'GET', '/update', () => settle(() => ({ updateLog: updateLog.lines() })))
-  add(1, 'GET', '/update', () =>
-    settle(() =>
-      updateLog
-        .lines()
-        .map((line) => `${line}\n`)
-        .join(''),
-    ),
-  )
+  add(2, 'GET', '/update', async () => ({ updateLog: await updateLog.lines() }))
+  add(1, 'GET', '/update', async () => {
+    const lines = await updateLog.lines()
+    return lines.map((line) => `${line}\n`).join('')
+  })
+  add(2, 'GET', '/audit', ({ query }) => settle(() => presentAudit(readAuditLog(ports, auditRange(query)))))
 }
 
 async function presentQuote(
