@@ -9,8 +9,6 @@ import { sharedPath, skipWithoutShared } from './support/shared.ts'
 
 /** Scenarios that are not replayed, each with its reason. */
 const left: Readonly<Record<string, string>> = {
-  'metrics.json': 'metrics are not there yet',
-  'metrics-recovery.json': 'metrics are not there yet',
   'recovery-two-bad-signature.json':
     'its steps build on a bad signature being taken; ours refuses it at once (tests/recovery.test.ts has these cases)',
 }

@@ -1,4 +1,5 @@
 import { type EventEmitter, once } from 'node:events'
+import type { Server } from 'node:http'
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
 import { readFile } from 'node:fs/promises'
 import { Server, type Socket } from 'node:net'
@@ -10,16 +11,20 @@ import { limits } from './limits.ts'
 import { activateMarble } from './operations/activate-marble.ts'
 import type { Ports } from './operations/ports.ts'
 import { wantedKeyKinds } from './operations/wanted-keys.ts'
+import { readStatus } from './operations/status.ts'
 import { UpdateLog } from './operations/read-update-log.ts'
 import { setManifest } from './operations/set-manifest.ts'
 import type { Authority } from './pki/authority.ts'
 import { Refusal } from './refusal.ts'
 import type { State } from './state/state.ts'
 import { listen } from './transports/listen.ts'
+import { Metrics } from './transports/metrics/metrics.ts'
+import { createMetricsServer } from './transports/metrics/server.ts'
 import { createMeshServer } from './transports/mesh/server.ts'
 import { clientApiRoutes } from './transports/rest/client-api.ts'
 import { createRestServer } from './transports/rest/server.ts'
 import { identityOptions, type ServerIdentity } from './transports/tls.ts'
+import { commit, version } from './version.ts'
 
 /** A Coordinator whose listeners are open. */
 export interface RunningCoordinator {
@@ -35,9 +40,11 @@ export interface RunningCoordinator {
  */
 export async function startCoordinator(
   config: Config,
-  ports: Ports,
+  wired: Ports,
   activity: Activity,
 ): Promise<RunningCoordinator> {
+  const metrics = config.metricsAddress === undefined ? undefined : metricsOf(config, wired)
+  const ports: Ports = { ...wired, ledger: metrics?.ledger ?? wired.ledger }
   const { ledger, log } = ports
   const ready = Promise.withResolvers<true>()
   // Nobody may wait for it when the start fails.
@@ -46,24 +53,28 @@ export async function startCoordinator(
   const mesh = createMeshServer(meshIdentity(ledger.state.authority), {
     activate: (request) => activity.track(ready.promise.then(() => activateMarble(request, ports))),
     log,
+    observer: metrics?.mesh,
   })
-  const rest = createRestServer(
-    clientIdentity(ledger.state.authority),
-    clientApiRoutes(ports, new UpdateLog(ledger)),
-    {
-      log,
-      run: (work) => activity.track(ready.promise.then(work)),
-      awaitClient: (arrival) => activity.awaitClient(arrival),
-    },
-  )
+  const routes = clientApiRoutes(ports, new UpdateLog(ledger))
+  const rest = createRestServer(clientIdentity(ledger.state.authority), routes, {
+    log,
+    run: (work) => activity.track(ready.promise.then(work)),
+    awaitClient: (arrival) => activity.awaitClient(arrival),
+    observer: metrics?.rest(routes.keys()),
+  })
   const listeners = [new Connections(mesh), new Connections(rest)]
+  const scraped =
+    metrics && createMetricsServer({ registry: metrics.registry, events: metrics.events, log })
   try {
     const meshPort = await listen(mesh, config.meshAddress, 'EDG_COORDINATOR_MESH_ADDR')
     const clientPort = await listen(rest, config.clientAddress, 'EDG_COORDINATOR_CLIENT_ADDR')
+    const metricsPort = await listenForScrapes(scraped, config)
     await useStartupManifest(config.startupManifest, ports)
-    log.info({ mesh: meshPort, client: clientPort }, 'listening')
+    log.info({ mesh: meshPort, client: clientPort, metrics: metricsPort }, 'listening')
   } catch (error) {
     for (const listener of listeners) listener.destroy()
+    endScrapes(scraped)
+    metrics?.close()
     throw error
   }
   prepareFor(ledger.state, ports)
@@ -83,10 +94,36 @@ export async function startCoordinator(
       await activity.finished(limits.shutdownMs)
       await Promise.all(listeners.map((listener) => listener.drain(deadline - Date.now())))
       for (const listener of listeners) listener.destroy()
+      endScrapes(scraped)
+      metrics?.close()
       ports.keyPool.close()
       await ledger.close()
     },
   }
+}
+
+const metricsOf = ({ sealDirectory }: Config, ports: Ports): Metrics =>
+  new Metrics({
+    ledger: ports.ledger,
+    keyPool: ports.keyPool,
+    sealDirectory,
+    version: { version, commit },
+    stateCode: () => readStatus(ports).code,
+    now: ports.now,
+  })
+
+/** @returns the port; undefined without a listener for metrics */
+async function listenForScrapes(
+  server: Server | undefined,
+  { metricsAddress }: Config,
+): Promise<number | undefined> {
+  if (server === undefined || metricsAddress === undefined) return undefined
+  return await listen(server, metricsAddress, 'EDG_COORDINATOR_PROMETHEUS_ADDR')
+}
+
+function endScrapes(server: Server | undefined): void {
+  server?.close()
+  server?.closeAllConnections()
 }
 
 const meshIdentity = (authority: Authority): ServerIdentity => ({

@@ -32,6 +32,8 @@ export const limits = {
   sharedKeyBytes: 64 * 1024 * 1024,
   /** Work for all shared certificates of a manifest, in RSA keys of 2048 bits: about half a minute. */
   sharedCertificateWork: 1000,
+  /** Bytes of the name of a monotonic counter, UTF-8. */
+  counterNameBytes: 4096,
   /** Milliseconds that a shutdown waits for requests under way. */
   shutdownMs: 10_000,
 } as const

@@ -1,8 +1,8 @@
 import { Refusal } from '../refusal.ts'
-import { type LedgerBackend, StorageDamaged, StorageUnavailable } from './backend.ts'
+import { type LedgerBackend, StorageDamaged, StorageUnavailable, type StoredEntry } from './backend.ts'
 import { type ChainPoint, chainStart, verifyChain, verifyMac } from './entry.ts'
 import type { Epoch } from './epoch.ts'
-import type { LedgerEntry } from './ledger.ts'
+import type { ChainStretch, LedgerEntry } from './ledger.ts'
 import { readPublicPart } from './public-part.ts'
 import { entryAt, verifyPage } from './replay.ts'
 
@@ -13,23 +13,54 @@ import { entryAt, verifyPage } from './replay.ts'
  * @param end sequence number of the newest durable entry
  * @throws {@link Refusal} `storage_unavailable`
  */
-export function readRecords(
+export const readRecords = (
   backend: LedgerBackend,
   epoch: Epoch,
   after: number,
   limit: number,
   end: number,
-): LedgerEntry[] {
+): LedgerEntry[] =>
+  refusingDamage(() => verifiedEntries(backend, epoch, after, limit, end).entries.map(readPublicPart))
+
+/** The same with all that the chain is made of. @throws {@link Refusal} `storage_unavailable` */
+export const readChain = (
+  backend: LedgerBackend,
+  epoch: Epoch,
+  after: number,
+  limit: number,
+  head: ChainPoint,
+): ChainStretch =>
+  refusingDamage(() => {
+    const { start, entries } = verifiedEntries(backend, epoch, after, limit, head.sequence)
+    const { sequence, hash } = head
+    // The newest entry is known without reading it, and with no entry after it nothing else would vouch for it.
+    const previousHash = after === sequence ? hash : start?.hash
+    return { ledgerId: epoch.ledgerId, head: { sequence, hash }, previousHash, entries }
+  })
+
+function verifiedEntries(
+  backend: LedgerBackend,
+  epoch: Epoch,
+  after: number,
+  limit: number,
+  end: number,
+): { readonly start: ChainPoint | undefined; readonly entries: readonly StoredEntry[] } {
+  if (after > end) return { start: undefined, entries: [] }
+  const start: ChainPoint = after === 0 ? chainStart(epoch.ledgerId) : entryAt(backend, after)
   const count = Math.min(limit, end - after)
-  if (count <= 0) return []
+  if (count <= 0) return { start, entries: [] }
+  let point = start
+  const entries = backend.entries(after, count)
+  for (const entry of entries) point = verifyChain(point, entry)
+  const last = entries.at(-1)
+  if (last?.sequence !== after + count) throw new StorageDamaged(`entry ${point.sequence + 1} is missing`)
+  verifyMac(epoch, last)
+  return { start, entries }
+}
+
+function refusingDamage<T>(read: () => T): T {
   try {
-    let point: ChainPoint = after === 0 ? chainStart(epoch.ledgerId) : entryAt(backend, after)
-    const page = backend.entries(after, count)
-    for (const entry of page) point = verifyChain(point, entry)
-    const last = page.at(-1)
-    if (last?.sequence !== after + count) throw new StorageDamaged(`entry ${point.sequence + 1} is missing`)
-    verifyMac(epoch, last)
-    return page.map(readPublicPart)
+    return read()
   } catch (error) {
     if (!(error instanceof StorageDamaged) && !(error instanceof StorageUnavailable)) throw error
     throw new Refusal('storage_unavailable', `reading the audit log: ${error.message}`, { cause: error })

@@ -6,8 +6,8 @@ import { BackendConflict, StorageDamaged, type StoredEntry } from './backend.ts'
 import { type ChainPoint, sealEntry } from './entry.ts'
 import { type EpochStarter, rewriterOf, type Written } from './epochs.ts'
 import { makeHead, verifyHead } from './head.ts'
-import { readRecords } from './history.ts'
-import type { Decision, Ledger, LedgerEntry } from './ledger.ts'
+import { readChain, readRecords } from './history.ts'
+import type { ChainStretch, Decision, Ledger, LedgerEntry } from './ledger.ts'
 import { type FoundWork, Maintenance, type MaintenanceDelays, type MaintenancePort } from './maintenance.ts'
 import { notConfirmed, notMade, stillUnconfirmed } from './refusals.ts'
 import { openEntry, replacesSecrets } from './replay.ts'
@@ -169,6 +169,12 @@ export class Journal implements Ledger {
     }
     this.#heldBack = undefined
     this.#moveTo(this.#position, state)
+  }
+
+  chain(after: number, limit: number): ChainStretch | undefined {
+    if (this.#position === undefined) return undefined
+    const { store, epoch, head } = this.#position
+    return readChain(store.backend, epoch, after, limit, head)
   }
 
   /** Runs `action` while nothing else is written. */

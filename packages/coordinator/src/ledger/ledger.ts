@@ -30,6 +30,26 @@ export interface LedgerEntry {
   readonly audit: AuditRecord
 }
 
+/** One entry as it stands in the chain, so that whoever has it can verify the chain (docs/format.md, "Entries"). */
+export interface ChainedEntry {
+  readonly sequence: number
+  readonly epoch: number
+  /** UTF-8 JSON, the very bytes that the hash covers. */
+  readonly publicPart: Uint8Array
+  readonly sealedDigest: Uint8Array
+  readonly hash: Uint8Array
+}
+
+/** A stretch of the chain. */
+export interface ChainStretch {
+  readonly ledgerId: Uint8Array
+  /** The newest durable entry. */
+  readonly head: { readonly sequence: number; readonly hash: Uint8Array }
+  /** Of the entry before the first one; before entry 1, the start of the chain. Undefined when that isn't there. */
+  readonly previousHash: Uint8Array | undefined
+  readonly entries: readonly ChainedEntry[]
+}
+
 /**
  * The journal of all changes: the sealed state and the audit log at once.
  *
@@ -53,6 +73,8 @@ export interface Ledger {
   onCommit(listener: (state: State, former: State) => void): void
   /** Durable entries in order, newer than `after` (0: from the first), at most `limit`. */
   entries(after: number, limit: number): readonly LedgerEntry[]
+  /** The same with all that the chain is made of; undefined while nothing is set. */
+  chain(after: number, limit: number): ChainStretch | undefined
   /** Waits for what is under way, and gives the storage free. Later transactions are refused. */
   close(): Promise<void>
 }

@@ -1,6 +1,8 @@
 import { certifiedMarble, type CertifiedMarble } from '../pki/marble-identity.ts'
+import { limits } from '../limits.ts'
 import { Refusal } from '../refusal.ts'
 import { counterKey, type State } from '../state/state.ts'
+import { fingerprintOf } from './callers.ts'
 import { requireGate } from './feature-gates.ts'
 import type { Ports } from './ports.ts'
 
@@ -10,15 +12,22 @@ export interface CounterAdvance {
   readonly value: bigint
 }
 
+export interface CountingMarble extends CertifiedMarble {
+  /** SHA-256 over the DER of its certificate, lower-case hex. */
+  readonly certificate: string
+}
+
 /**
  * The marble whose counters this connection may advance.
  *
  * @throws {@link Refusal} `feature_disabled`, `caller_unknown`
  */
-export function requireCountingMarble(state: State, certificate: Uint8Array | undefined): CertifiedMarble {
+export function requireCountingMarble(state: State, certificate: Uint8Array | undefined): CountingMarble {
   requireGate(state, 'MonotonicCounter')
   const marble = certificate === undefined ? undefined : certifiedMarble(state.authority, certificate)
-  if (marble !== undefined) return marble
+  if (marble !== undefined && certificate !== undefined) {
+    return { ...marble, certificate: fingerprintOf(certificate) }
+  }
   throw new Refusal(
     'caller_unknown',
     'counters belong to marbles: connect with the certificate of an activation under the marble root in force ' +
@@ -30,13 +39,14 @@ export function requireCountingMarble(state: State, certificate: Uint8Array | un
  * Sets a monotonic counter of a marble, if the value is greater than the former one. What is answered is durable.
  *
  * @returns the former value; 0 for a counter that was never set
- * @throws {@link Refusal} `feature_disabled`, `storage_unavailable`
+ * @throws {@link Refusal} `feature_disabled`, `limit_exceeded`, `storage_unavailable`
  */
 export async function advanceCounter(
-  marble: CertifiedMarble,
+  marble: CountingMarble,
   { name, value }: CounterAdvance,
   { ledger }: Pick<Ports, 'ledger'>,
 ): Promise<bigint> {
+  requireShort(name)
   const key = counterKey(marble.type, marble.uuid, name)
   const former = ledger.state.counters.get(key) ?? 0n
   if (value <= former) return former
@@ -47,11 +57,22 @@ export async function advanceCounter(
       changes: value > before ? [{ kind: 'counter', key, value }] : [],
       audit: {
         action: 'counter-advanced',
-        actor: { kind: 'marble', type: marble.type, uuid: marble.uuid, evidence: null },
+        actor: { kind: 'marble', ...marble, evidence: null },
         counter: name,
-        value: String(value),
+        former: String(before),
+        value: String(value > before ? value : before),
       },
       result: before,
     }
   })
+}
+
+/** The state holds every name, and the audit log each time that it is used. */
+function requireShort(name: string): void {
+  const length = Buffer.byteLength(name)
+  if (length <= limits.counterNameBytes) return
+  throw new Refusal(
+    'limit_exceeded',
+    `advancing a counter: its name has ${length} bytes; at most ${limits.counterNameBytes} are taken`,
+  )
 }

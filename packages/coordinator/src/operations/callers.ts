@@ -28,5 +28,12 @@ export const userActor = ({ name, definition }: User): UserActor => ({
   certificate: fingerprintOf(definition.certificate),
 })
 
-const fingerprintOf = (certificate: Uint8Array): string =>
+/** The same as fields of a log line. */
+export function userFields(user: User): { readonly user: string; readonly certificate: string } {
+  const { name, certificate } = userActor(user)
+  return { user: name, certificate }
+}
+
+/** SHA-256 over the DER, lower-case hex. */
+export const fingerprintOf = (certificate: Uint8Array): string =>
   createHash('sha256').update(certificate).digest('hex')

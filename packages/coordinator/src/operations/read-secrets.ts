@@ -2,7 +2,7 @@ import { missingPermissions, type User } from '../access/index.ts'
 import type { SecretDefinition } from '../manifest/model.ts'
 import { Refusal } from '../refusal.ts'
 import type { SecretValue } from '../secrets/value.ts'
-import { requireUser } from './callers.ts'
+import { requireUser, userFields } from './callers.ts'
 import type { Ports } from './ports.ts'
 
 export interface ReadableSecret {
@@ -18,7 +18,7 @@ export interface ReadableSecret {
  * @throws {@link Refusal} `caller_unknown`, `request_malformed`, `secret_invalid`, `permission_denied`
  */
 export function readSecrets(
-  { ledger }: Pick<Ports, 'ledger'>,
+  { ledger, log }: Pick<Ports, 'ledger' | 'log'>,
   certificate: Uint8Array | undefined,
   names: readonly string[],
 ): ReadonlyMap<string, ReadableSecret> {
@@ -39,6 +39,7 @@ export function readSecrets(
     }
     secrets.set(name, { definition, value: state.secrets.get(name) })
   }
+  log.info({ secrets: [...secrets.keys()], ...userFields(user) }, 'secrets read')
   return secrets
 }
 

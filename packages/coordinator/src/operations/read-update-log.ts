@@ -1,9 +1,10 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Ledger, LedgerEntry } from '../ledger/ledger.ts'
 import { Refusal } from '../refusal.ts'
 import type { AuditRecord } from '../state/audit.ts'
 
-/** Entries read from the ledger at once. */
-const pageSize = 1000
+/** Entries read from the ledger at once; some 10 ms. */
+const pageSize = 500
 
 /**
  * The update log in the original's format: one JSON object a line, for changes that people make (spec/client-api.md,
@@ -13,6 +14,8 @@ export class UpdateLog {
   readonly #ledger: Ledger
   readonly #lines: string[] = []
   #read = 0
+  /** Settles when nobody reads on: two at once would make lines twice. */
+  #reading: Promise<unknown> = Promise.resolve()
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
@@ -22,17 +25,26 @@ export class UpdateLog {
    * @returns lines without their line ends
    * @throws {@link Refusal} `state_mismatch` before a manifest is set
    */
-  lines(): readonly string[] {
+  async lines(): Promise<readonly string[]> {
     if (this.#ledger.state.manifest === undefined) {
       throw new Refusal('state_mismatch', 'there is no update log yet: no manifest is set')
     }
+    const done = this.#reading.then(() => this.#readOn())
+    this.#reading = done.catch(() => undefined)
+    await done
+    return this.#lines
+  }
+
+  /** Reads what is new, and lets others be served between two pages. */
+  async #readOn(): Promise<void> {
     for (;;) {
       const entries = this.#ledger.entries(this.#read, pageSize)
       for (const entry of entries) {
         this.#lines.push(...linesOf(entry))
         this.#read = entry.sequence
       }
-      if (entries.length < pageSize) return this.#lines
+      if (entries.length < pageSize) return
+      await setImmediate()
     }
   }
 }

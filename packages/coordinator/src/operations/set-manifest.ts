@@ -1,3 +1,4 @@
+import { changedNames } from '../manifest/changed-names.ts'
 import { parseManifest, type PreparedManifest, type Problem } from '../manifest/index.ts'
 import { encodeDescription, splitNewKey } from '../recovery/split.ts'
 import { Refusal } from '../refusal.ts'
@@ -37,6 +38,7 @@ export async function setManifest(
   const { config, recoveryKeys } = prepared.manifest
   const { dek, recoverySecrets, description } = await splitNewKey(recoveryKeys, config.recoveryThreshold)
 
+  const changed = changedNames(undefined, prepared.manifest)
   await ports.ledger.transact((newest) => {
     requireNoManifest(newest)
     const changes: StateChange[] = [
@@ -47,12 +49,12 @@ export async function setManifest(
     for (const [name, value] of secrets) changes.push({ kind: 'secret', generation: 'current', name, value })
     return {
       changes,
-      audit: { action: 'manifest-set', actor, fingerprint: prepared.fingerprint },
+      audit: { action: 'manifest-set', actor, fingerprint: prepared.fingerprint, changed },
       result: undefined,
       rekey: { dek, sealMode: config.sealMode, recovery: encodeDescription(description) },
     }
   })
-  ports.log.info({ fingerprint: prepared.fingerprint }, 'manifest set')
+  ports.log.info({ fingerprint: prepared.fingerprint, by: actor.kind }, 'manifest set')
   return { recoverySecrets, warnings: prepared.warnings }
 }
 

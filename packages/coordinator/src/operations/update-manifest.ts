@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { manifestUpdaters, mayUpdateManifest, type User } from '../access/index.ts'
 import type { Rekey } from '../ledger/ledger.ts'
+import { changedNames } from '../manifest/changed-names.ts'
 import { decodeManifest, isPackageUpdate, ManifestInvalid, parseManifest } from '../manifest/index.ts'
 import { Refusal } from '../refusal.ts'
-import type { UpdateOutcome } from '../state/audit.ts'
+import type { ManifestChanges, UpdateOutcome } from '../state/audit.ts'
 import type { PendingUpdate, StateChange } from '../state/state.ts'
 import { planManifestUpdate } from './apply-update.ts'
-import { requireUser, userActor } from './callers.ts'
+import { requireUser, userActor, userFields } from './callers.ts'
 import { hasManifest, requireSameBasis, type StateWithManifest, untilNotOvertaken } from './overtaken.ts'
 import type { Ports } from './ports.ts'
 import { requireNonePending, updatePackages } from './update-packages.ts'
@@ -78,16 +79,18 @@ export function acknowledgeUpdate(
 
 /** @throws {@link Refusal} `caller_unknown`, `permission_denied`, `update_missing`, `storage_unavailable` */
 export async function cancelUpdate(certificate: Uint8Array | undefined, ports: Ports): Promise<void> {
-  await ports.ledger.transact((state) => {
+  const { user, fingerprint } = await ports.ledger.transact((state) => {
     const user = requireUser(state, certificate)
     requireUpdateRight(user)
     const { raw } = requirePending(state.pendingUpdate)
+    const fingerprint = fingerprintOf(raw)
     return {
       changes: [{ kind: 'pending-update', update: undefined }],
-      audit: { action: 'update-cancelled', actor: userActor(user), fingerprint: fingerprintOf(raw) },
-      result: undefined,
+      audit: { action: 'update-cancelled', actor: userActor(user), fingerprint },
+      result: { user, fingerprint },
     }
   })
+  ports.log.info({ fingerprint, ...userFields(user) }, 'manifest update cancelled')
 }
 
 /** The pending update, for all to read. @throws {@link Refusal} `update_missing` */
@@ -113,35 +116,47 @@ async function proceed(
   ports: Ports,
 ): Promise<UpdateProgress> {
   const { missingUsers, missingAcknowledgments } = stillMissing(state, update)
-  const commit = (outcome: UpdateOutcome, changes: readonly StateChange[], rekey?: Rekey): Promise<void> =>
+  const fingerprint = fingerprintOf(update.raw)
+  const commit = (
+    outcome: UpdateOutcome,
+    changes: readonly StateChange[],
+    rekey?: Rekey,
+    changed?: ManifestChanges,
+  ): Promise<void> =>
     ports.ledger.transact((newest) => {
       requireSameBasis(newest, state)
-      const fingerprint = fingerprintOf(update.raw)
-      const actor = userActor(user)
+      const step = { action, actor: userActor(user), fingerprint, missingUsers, missingAcknowledgments }
       return {
         changes,
-        audit: { action, actor, fingerprint, missingUsers, missingAcknowledgments, outcome },
+        audit: { ...step, outcome, ...(changed !== undefined && { changed }) },
         result: undefined,
         ...(rekey !== undefined && { rekey }),
       }
     })
   if (missingAcknowledgments > 0) {
     await commit('pending', [{ kind: 'pending-update', update }])
+    ports.log.info({ fingerprint, missingAcknowledgments, ...userFields(user) }, pendingMessages[action])
     return { missingUsers, missingAcknowledgments, recoverySecrets: undefined }
   }
   try {
     const next = parseManifest(update.raw, ports)
     const { changes, rekey, recoverySecrets } = await planManifestUpdate(state, next, ports)
-    await commit('applied', changes, rekey)
-    ports.log.info({ fingerprint: next.fingerprint, user: user.name }, 'manifest updated')
+    await commit('applied', changes, rekey, changedNames(state.manifest.manifest, next.manifest))
+    ports.log.info({ fingerprint, ...userFields(user) }, 'manifest updated')
     return { ...complete, recoverySecrets }
   } catch (error) {
     if (error instanceof Refusal && error.code !== 'storage_unavailable') {
       await commit('failed', [{ kind: 'pending-update', update: undefined }])
+      ports.log.warn({ fingerprint, ...userFields(user), error }, 'a manifest update failed, and was dropped')
     }
     throw error
   }
 }
+
+const pendingMessages = {
+  'update-initiated': 'a manifest update was proposed',
+  'update-acknowledged': 'a manifest update was acknowledged',
+} as const
 
 /** The manifest in force says how many must agree; 0: all who may. */
 function stillMissing(

@@ -4,7 +4,7 @@ import { renewIntermediate } from '../pki/authority.ts'
 import { Refusal } from '../refusal.ts'
 import type { State, StateChange } from '../state/state.ts'
 import { remadeCertificates } from './apply-update.ts'
-import { userActor } from './callers.ts'
+import { userActor, userFields } from './callers.ts'
 import { requireSameBasis, type StateWithManifest } from './overtaken.ts'
 import type { Ports } from './ports.ts'
 
@@ -46,7 +46,7 @@ export async function updatePackages(
       result: undefined,
     }
   })
-  ports.log.info({ packages: [...versions.keys()], user: user.name }, 'packages updated')
+  ports.log.info({ packages: [...versions.keys()], ...userFields(user) }, 'packages updated')
 }
 
 export function requireNonePending(state: State): void {

@@ -3,7 +3,7 @@ import { Refusal } from '../refusal.ts'
 import { type UploadedSecret, secretFromUpload } from '../secrets/uploaded.ts'
 import type { SecretValue } from '../secrets/value.ts'
 import type { State } from '../state/state.ts'
-import { requireUser, userActor } from './callers.ts'
+import { requireUser, userActor, userFields } from './callers.ts'
 import type { Ports } from './ports.ts'
 import { dryRunUpload } from './dry-run.ts'
 
@@ -21,7 +21,7 @@ export async function writeSecrets(
   upload: ReadonlyMap<string, UploadedSecret>,
   ports: Ports,
 ): Promise<void> {
-  await ports.ledger.transact((state) => {
+  const user = await ports.ledger.transact((state) => {
     const user = requireUser(state, certificate)
     const values = valuesFor(state, upload)
     dryRunUpload(state, values)
@@ -43,9 +43,10 @@ export async function writeSecrets(
           type: user.manifest.secrets.get(name)?.type ?? '',
         })),
       },
-      result: undefined,
+      result: user,
     }
   })
+  ports.log.info({ secrets: [...upload.keys()], ...userFields(user) }, 'secrets set')
 }
 
 function valuesFor(

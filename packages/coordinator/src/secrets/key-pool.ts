@@ -82,6 +82,15 @@ export class KeyPool {
     this.#lookLater()
   }
 
+  /** How many pairs of each wanted kind are ready, and how many are to be. */
+  fill(): readonly { readonly kind: KeyKind; readonly ready: number; readonly wanted: number }[] {
+    return [...this.#targets].map(([kind, wanted]) => ({
+      kind,
+      ready: this.#ready.get(kind)?.length ?? 0,
+      wanted,
+    }))
+  }
+
   /** Ends the making ahead, and wipes what is there. Pairs that are asked for are still made. */
   close(): void {
     this.#isClosed = true

@@ -1,9 +1,18 @@
 /**
  * The public half of a ledger entry: who did what, by name. Built from this closed list of fields only, so that no
  * secret value can get into it.
+ *
+ * Records are never rewritten. A member that came later is optional here, since records of older builds lack it
+ * (docs/audit.md says what each action has); one that is here is never given another meaning.
  */
 export type AuditRecord =
-  | { readonly action: 'manifest-set'; readonly actor: Actor; readonly fingerprint: string }
+  | {
+      readonly action: 'manifest-set'
+      readonly actor: Actor
+      readonly fingerprint: string
+      /** Everything that the manifest names. */
+      readonly changed?: ManifestChanges
+    }
   | {
       readonly action: 'secrets-written'
       readonly actor: UserActor
@@ -29,6 +38,8 @@ export type AuditRecord =
       readonly missingUsers: readonly string[]
       readonly missingAcknowledgments: number
       readonly outcome: UpdateOutcome
+      /** What is different in the new manifest, by name; with the outcome `applied`. */
+      readonly changed?: ManifestChanges
     }
   | {
       readonly action: 'update-acknowledged'
@@ -37,16 +48,32 @@ export type AuditRecord =
       readonly missingUsers: readonly string[]
       readonly missingAcknowledgments: number
       readonly outcome: UpdateOutcome
+      /** What is different in the new manifest, by name; with the outcome `applied`. */
+      readonly changed?: ManifestChanges
     }
   | { readonly action: 'update-cancelled'; readonly actor: UserActor; readonly fingerprint: string }
   | {
       readonly action: 'counter-advanced'
       readonly actor: MarbleActor
       readonly counter: string
-      /** Decimal, since it has 64 bits. */
+      /** The value before. Decimal, since it has 64 bits; equal to `value`: somebody else raised it first. */
+      readonly former?: string
+      /** The value from now on. */
       readonly value: string
     }
   | { readonly action: 'recovered'; readonly actor: RecoveryActor }
+
+/** Names of a manifest's entries that are new, gone, or no longer the same. */
+export interface ManifestChanges {
+  /** As in the manifest: `Packages`, `Marbles`, … Names are null for `Config`, which has no entries. */
+  readonly entries: readonly {
+    readonly member: string
+    readonly name: string | null
+    readonly change: 'added' | 'removed' | 'changed'
+  }[]
+  /** How many more there are: a record is bounded. */
+  readonly omitted: number
+}
 
 /** What became of a full update with this step. */
 export type UpdateOutcome = 'pending' | 'applied' | 'failed'
@@ -64,8 +91,13 @@ export interface MarbleActor {
   readonly kind: 'marble'
   readonly type: string
   readonly uuid: string
-  /** SHA-256 over the evidence, lower-case hex; null in simulation, where there is none. */
+  /**
+   * SHA-256 over the evidence that an activation came with, lower-case hex. Null when there was none: in simulation,
+   * and for what a marble does later, when its certificate stands for it.
+   */
   readonly evidence: string | null
+  /** SHA-256 over the DER of the certificate that it was known by, lower-case hex; undefined for activations. */
+  readonly certificate?: string
 }
 
 /** Somebody whom the manifest doesn't name: whoever sets the first manifest, or the start-up manifest. */

@@ -6,7 +6,12 @@ import http2, {
 } from 'node:http2'
 import { TLSSocket } from 'node:tls'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import { type ActivationReq, ActivationReqSchema, ActivationRespSchema } from '@taw/protocol'
+import {
+  type ActivationReq,
+  ActivationReqSchema,
+  ActivationRespSchema,
+  type RefusalCode,
+} from '@taw/protocol'
 import { limits } from '../../limits.ts'
 import type { ActivationRequest } from '../../operations/activate-marble.ts'
 import type { Parameters } from '../../operations/render-parameters.ts'
@@ -15,11 +20,13 @@ import { Refusal } from '../../refusal.ts'
 import { ArrivingBodies } from '../arriving-bodies.ts'
 import { peerCertificate, type ServerIdentity, tlsOptions } from '../tls.ts'
 import { GrpcError, grpcStatus, readMessage, sendMessage, sendStatus } from './grpc.ts'
+import type { CallEnded, MeshObserver } from './observer.ts'
 import { meshStatuses } from './statuses.ts'
 
 export interface MeshPorts {
   readonly activate: (request: ActivationRequest) => Promise<Parameters>
   readonly log: Logger
+  readonly observer?: MeshObserver | undefined
 }
 
 /** The mesh API: gRPC over mutual TLS. The caller listens, and replaces the identity when the CA is renewed. */
@@ -72,22 +79,27 @@ async function answer(
   ports: MeshPorts,
   arriving: ArrivingBodies,
 ): Promise<void> {
+  let ended: CallEnded | undefined
   try {
     if (tlsCertificate === undefined) throw new GrpcError(grpcStatus.UNAVAILABLE, 'the connection is closed')
     checkCall(headers)
     const body = await readMessage(stream, limits.meshMessageBytes, arriving)
     const request = decode(body)
+    const said = { evidence: request.Quote, marbleType: request.MarbleType, uuid: request.UUID }
+    ended = ports.observer?.started(said)
     const parameters = await ports.activate({
+      ...said,
       tlsCertificate,
-      evidence: request.Quote,
       csr: request.CSR,
-      marbleType: request.MarbleType,
-      uuid: request.UUID,
       isAbandoned: () => stream.destroyed,
     })
-    sendMessage(stream, encode(parameters))
+    const message = encode(parameters)
+    ended?.(grpcStatus.OK, undefined)
+    sendMessage(stream, message)
   } catch (error) {
-    const { status, message } = statusOf(error, ports.log)
+    const { status, message, refusal } = statusOf(error, ports.log)
+    if (ended === undefined) ports.observer?.unread(status)
+    else ended(status, refusal)
     sendStatus(stream, status, message)
   }
 }
@@ -130,9 +142,20 @@ function encode(parameters: Parameters): Uint8Array {
   )
 }
 
-function statusOf(error: unknown, log: Logger): { status: GrpcError['status']; message: string } {
-  if (error instanceof GrpcError) return error
-  if (error instanceof Refusal) return { status: meshStatuses[error.code], message: error.message }
+interface Failure {
+  readonly status: GrpcError['status']
+  readonly message: string
+  readonly refusal: RefusalCode | undefined
+}
+
+function statusOf(error: unknown, log: Logger): Failure {
+  const { message } = error instanceof Error ? error : { message: '' }
+  if (error instanceof GrpcError) return { status: error.status, message, refusal: undefined }
+  if (error instanceof Refusal) return { status: meshStatuses[error.code], message, refusal: error.code }
   log.error({ error }, 'a call to the mesh API met a defect')
-  return { status: grpcStatus.INTERNAL, message: 'a defect in the Coordinator; its log has the details' }
+  return {
+    status: grpcStatus.INTERNAL,
+    message: 'a defect in the Coordinator; its log has the details',
+    refusal: 'internal',
+  }
 }

@@ -7,6 +7,8 @@ export interface Answer {
   readonly body: string
   /** Value of the header field `Taw-Warnings`: a JSON array of sentences in ASCII. */
   readonly warnings?: string
+  /** Why the request was refused; nothing of the answer says it. */
+  readonly refusal?: RefusalCode
 }
 
 export const isAnswer = (value: unknown): value is Answer =>
@@ -67,10 +69,11 @@ export function refusal(
 ): Answer {
   const mapped = statuses[code][version]
   const status = mapped === 'refused' ? refusedStatus : mapped
-  if (version === 2 && (status === 400 || status === 401 || status === 413)) {
-    return failure(message, null, status)
+  const isFailure = version === 2 && (status === 400 || status === 401 || status === 413)
+  return {
+    ...(isFailure ? failure(message, null, status) : errorAnswer(status, message)),
+    refusal: code,
   }
-  return errorAnswer(status, message)
 }
 
 /** JSend `fail`; `data` names the members of the request that are at fault. */

@@ -1,4 +1,5 @@
 import { advanceCounter, requireCountingMarble } from '../../operations/advance-counter.ts'
+import { readAuditLog } from '../../operations/read-audit-log.ts'
 import { readManifest } from '../../operations/read-manifest.ts'
 import { type Evidence, packEvidence } from '@taw/evidence'
 import { readQuote } from '../../operations/read-quote.ts'
@@ -32,6 +33,7 @@ import {
   successText,
   withWarnings,
 } from './answers.ts'
+import { auditRange, presentAudit } from './audit.ts'
 import {
   counterRequest,
   manifestRequest,
@@ -97,15 +99,12 @@ function addReading(add: Add, ports: Ports, updateLog: UpdateLog): void {
     const { chain, evidence } = await readQuote(ports, new Uint8Array())
     return { Cert: presentChain(chain), Quote: evidence === undefined ? null : base64(packEvidence(evidence)) }
   })
-  add(2, 'GET', '/update', () => settle(() => ({ updateLog: updateLog.lines() })))
-  add(1, 'GET', '/update', () =>
-    settle(() =>
-      updateLog
-        .lines()
-        .map((line) => `${line}\n`)
-        .join(''),
-    ),
-  )
+  add(2, 'GET', '/update', async () => ({ updateLog: await updateLog.lines() }))
+  add(1, 'GET', '/update', async () => {
+    const lines = await updateLog.lines()
+    return lines.map((line) => `${line}\n`).join('')
+  })
+  add(2, 'GET', '/audit', ({ query }) => settle(() => presentAudit(readAuditLog(ports, auditRange(query)))))
 }
 
 const presentChain = (chain: readonly Uint8Array[]): string =>

@@ -7,6 +7,7 @@ import { Refusal } from '../../refusal.ts'
 import { ArrivingBodies } from '../arriving-bodies.ts'
 import { peerCertificate, type ServerIdentity, tlsOptions } from '../tls.ts'
 import { type Answer, headersOf, methodNotAllowed, refusal } from './answers.ts'
+import type { RequestEnded, RestObserver } from './observer.ts'
 import type { RestRequest, Route, Routes } from './routes.ts'
 
 type Incoming = IncomingMessage | Http2ServerRequest
@@ -18,13 +19,14 @@ export interface RestPorts {
   readonly run: (work: () => Promise<Answer>) => Promise<Answer>
   /** Waits within that work for the client. */
   readonly awaitClient: <T>(arrival: Promise<T>) => Promise<T>
+  readonly observer?: RestObserver | undefined
 }
 
 /** The client API: HTTPS over HTTP/1.1 and HTTP/2. The caller listens, and replaces the identity after a recovery. */
 export function createRestServer(
   identity: ServerIdentity,
   routes: Routes,
-  { log, run, awaitClient }: RestPorts,
+  { log, run, awaitClient, observer }: RestPorts,
   idleTimeoutMs: number = limits.idleTimeoutMs,
 ): Http2SecureServer {
   const arriving = new ArrivingBodies(limits.arrivingBytes.rest)
@@ -42,7 +44,7 @@ export function createRestServer(
       settings: { maxConcurrentStreams: limits.concurrentStreams, maxHeaderListSize: limits.headerBytes },
     } as http2.SecureServerOptions,
     (request, response) => {
-      void answer(request, response, routes, (route, query) =>
+      void answer(request, response, { routes, observer }, (route, query) =>
         run(() => handle(route, toRestRequest(request, query, body), log)),
       )
     },
@@ -64,7 +66,7 @@ export function createRestServer(
 async function answer(
   request: Incoming,
   response: Outgoing,
-  routes: Routes,
+  { routes, observer }: { readonly routes: Routes; readonly observer: RestObserver | undefined },
   run: (route: Route, query: string) => Promise<Answer>,
 ): Promise<void> {
   request.on('error', () => {
@@ -72,12 +74,27 @@ async function answer(
   })
   const url = request.url ?? ''
   const [path, query] = splitOnce(url, '?')
-  const route = routes.get(path)?.get(request.method ?? '')
-  if (route === undefined) {
-    send(request, response, methodNotAllowed)
-    return
-  }
-  send(request, response, await run(route, query))
+  const { method = '' } = request
+  const ended = observer?.started({
+    path: routes.has(path) ? path : undefined,
+    method,
+    bytes: approximateSize(request),
+  })
+  const route = routes.get(path)?.get(method)
+  const result = route === undefined ? methodNotAllowed : await run(route, query)
+  if (ended !== undefined) tell(ended, result)
+  send(request, response, result)
+}
+
+const tell = (ended: RequestEnded, { status, body, refusal }: Answer): void => {
+  ended({ status, bytes: Buffer.byteLength(body), refusal })
+}
+
+/** Bytes of a request: its body as it announces it, and about what stands before it. */
+function approximateSize({ method = '', url = '', rawHeaders, headers }: Incoming): number {
+  const head = rawHeaders.reduce((sum, text) => sum + text.length, method.length + url.length)
+  const body = Number(headers['content-length'] ?? 0)
+  return Number.isSafeInteger(body) ? head + body : head
 }
 
 async function handle(route: Route, request: RestRequest, log: Logger): Promise<Answer> {
