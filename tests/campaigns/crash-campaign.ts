@@ -55,7 +55,8 @@ export async function runCrashCampaign(options: CampaignOptions): Promise<Campai
 class Campaign {
   readonly #options: CampaignOptions
   readonly #people: People
-  readonly #random: Random
+  /** Of this round: what it does follows from the seed and its number, whatever the rounds before came to. */
+  #random: Random
   readonly #problems: string[] = []
   readonly #base = mkdtempSync(path.join(tmpdir(), 'taw-crash-'))
   readonly #tally: Tally = { answered: 0, inFlight: 0, refused: 0 }
@@ -82,10 +83,12 @@ class Campaign {
     let round = 0
     while (round < rounds && this.#problems.length === 0) {
       round++
+      this.#random = new Random(seed + round * 0x9e3779b1)
       const plan = this.#choosePlan()
       this.#plans.set(plan, (this.#plans.get(plan) ?? 0) + 1)
       try {
-        onRound?.(round, plan, await this.#round(plan))
+        const tally = await this.#round(plan)
+        onRound?.(round, plan, tally)
       } catch (error) {
         this.#report(error instanceof Error ? (error.stack ?? error.message) : String(error))
       }
@@ -311,7 +314,8 @@ class Campaign {
   }
 
   #newLoad({ ports }: Life): Load {
-    return new Load(this.#deployment, this.#people, this.#random, ports, this.#report)
+    const random = new Random(this.#random.below(2 ** 32))
+    return new Load(this.#deployment, this.#people, random, ports, this.#report)
   }
 
   /** Starts without the sealed key: state 1. */
