@@ -140,13 +140,22 @@ export async function tryActivation(
 ): Promise<ActivationResult> {
   const session = await connectMesh(port, identity)
   try {
-    const { code, message, body } = await call(session, frame(encodeActivation(fields, identity)))
-    if (code !== grpcCode.OK) return { code, message }
-    const { Parameters: parameters } = fromBinary(ActivationRespSchema, body.subarray(5))
-    return { code, message, ...(parameters !== undefined && { parameters }) }
+    return await activationOn(session, identity, fields)
   } finally {
     session.destroy()
   }
+}
+
+/** Activates on an open connection, which was made with this identity. */
+export async function activationOn(
+  session: ClientHttp2Session,
+  identity: ClientIdentity,
+  fields: ActivationFields,
+): Promise<ActivationResult> {
+  const { code, message, body } = await call(session, frame(encodeActivation(fields, identity)))
+  if (code !== grpcCode.OK) return { code, message }
+  const { Parameters: parameters } = fromBinary(ActivationRespSchema, body.subarray(5))
+  return { code, message, ...(parameters !== undefined && { parameters }) }
 }
 
 /** Activates, or fails the test. */

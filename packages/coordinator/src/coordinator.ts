@@ -78,13 +78,16 @@ export async function startCoordinator(
     throw error
   }
   prepareFor(ledger.state, ports)
+  warnOfNothingKept(ledger.state, ports)
   ledger.onCommit((state, former) => {
     if (state.authority !== former.authority) {
       // New connections get the new certificates; those that are open keep theirs.
       mesh.setSecureContext(identityOptions(meshIdentity(state.authority)))
       rest.setSecureContext(identityOptions(clientIdentity(state.authority)))
     }
-    if (state.manifest !== former.manifest) prepareFor(state, ports)
+    if (state.manifest === former.manifest) return
+    prepareFor(state, ports)
+    warnOfNothingKept(state, ports)
   })
   ready.resolve(true)
   return {
@@ -139,6 +142,13 @@ const clientIdentity = (authority: Authority): ServerIdentity => ({
 /** Says which keys activations under this manifest will ask for. */
 function prepareFor({ manifest }: State, { keyPool, curve }: Ports): void {
   keyPool.want(wantedKeyKinds(manifest, curve))
+}
+
+function warnOfNothingKept({ manifest }: State, { log }: Ports): void {
+  if (manifest?.manifest.config.sealMode !== 'Disabled') return
+  log.warn(
+    'Config.SealMode is "Disabled", so nothing is kept: when this Coordinator ends, all of its state is gone',
+  )
 }
 
 async function useStartupManifest(file: string | undefined, ports: Ports): Promise<void> {
