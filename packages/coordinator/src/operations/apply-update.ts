@@ -12,7 +12,7 @@ import type { Ports } from './ports.ts'
 import { generateShared, isGeneratedShared, requireAffordable } from './shared-secrets.ts'
 
 /** What putting a new manifest in force changes, all generated and ready to be committed. */
-export interface PlannedUpdate {
+export interface PreparedUpdate {
   readonly changes: readonly StateChange[]
   /** Recovery keys, their threshold or the seal mode changed. */
   readonly rekey: Rekey | undefined
@@ -25,11 +25,11 @@ export interface PlannedUpdate {
  *
  * @throws {@link Refusal} when a secret can't be made
  */
-export async function planManifestUpdate(
+export async function prepareManifestUpdate(
   state: State & { readonly manifest: PreparedManifest },
   next: PreparedManifest,
   ports: Ports,
-): Promise<PlannedUpdate> {
+): Promise<PreparedUpdate> {
   requireAffordable(next.manifest.secrets.values())
   const authority = await renewIntermediate(state.authority, ports.names, ports.now())
   const rotates = next.manifest.config.rotateRootSecret
@@ -48,7 +48,7 @@ export async function planManifestUpdate(
     changes.push({ kind: 'root-secret', current, previous: state.rootSecret })
   }
   changes.push(...(await secretChanges(state, next.manifest, authority, rotates, ports)))
-  return { changes, ...(await planRecovery(state.manifest.manifest, next.manifest)) }
+  return { changes, ...(await prepareRecovery(state.manifest.manifest, next.manifest)) }
 }
 
 /** Shared certificates are remade whenever their issuer changes; symmetric keys are kept. */
@@ -117,10 +117,10 @@ function sameDefinition(a: SecretDefinition, b: SecretDefinition): boolean {
 }
 
 /** A new key for the state, and new shares, when those who may recover it change. */
-async function planRecovery(
+async function prepareRecovery(
   former: Manifest,
   next: Manifest,
-): Promise<Pick<PlannedUpdate, 'rekey' | 'recoverySecrets'>> {
+): Promise<Pick<PreparedUpdate, 'rekey' | 'recoverySecrets'>> {
   const { sealMode, recoveryThreshold } = next.config
   const sameKeys =
     former.recoveryKeys.size === next.recoveryKeys.size &&
@@ -134,5 +134,5 @@ async function planRecovery(
 }
 
 /** A threshold of 0 asks for all. */
-const sharesNeeded = ({ config, recoveryKeys }: Manifest): number =>
+export const sharesNeeded = ({ config, recoveryKeys }: Manifest): number =>
   config.recoveryThreshold || recoveryKeys.size

@@ -66,8 +66,12 @@ function requireNoManifest(state: State): void {
   )
 }
 
-/** So that the host, which chooses the curve, can't choose a weaker one than the user wants. */
-function requireCurve({ manifest }: PreparedManifest, { curve }: Ports): void {
+/**
+ * So that the host, which chooses the curve, can't choose a weaker one than the user wants.
+ *
+ * @throws {@link Refusal} `manifest_invalid`
+ */
+export function requireCurve({ manifest }: PreparedManifest, { curve }: Pick<Ports, 'curve'>): void {
   if (manifest.config.minimumCurve !== 'P-384' || curve === 'P-384') return
   throw new Refusal(
     'manifest_invalid',

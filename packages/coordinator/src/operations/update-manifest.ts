@@ -2,14 +2,16 @@ import { createHash } from 'node:crypto'
 import { manifestUpdaters, mayUpdateManifest, type User } from '../access/index.ts'
 import type { Rekey } from '../ledger/ledger.ts'
 import { changedNames } from '../manifest/changed-names.ts'
+import { acknowledgementsNeeded } from '../manifest/compare/cautions.ts'
 import { decodeManifest, isPackageUpdate, ManifestInvalid, parseManifest } from '../manifest/index.ts'
 import { Refusal } from '../refusal.ts'
 import type { ManifestChanges, UpdateOutcome } from '../state/audit.ts'
 import type { PendingUpdate, StateChange } from '../state/state.ts'
-import { planManifestUpdate } from './apply-update.ts'
+import { prepareManifestUpdate } from './apply-update.ts'
 import { requireUser, userActor, userFields } from './callers.ts'
 import { hasManifest, requireSameBasis, type StateWithManifest, untilNotOvertaken } from './overtaken.ts'
 import type { Ports } from './ports.ts'
+import { requireCurve } from './set-manifest.ts'
 import { requireNonePending, updatePackages } from './update-packages.ts'
 
 /** How far an update got. */
@@ -140,7 +142,7 @@ async function proceed(
   }
   try {
     const next = parseManifest(update.raw, ports)
-    const { changes, rekey, recoverySecrets } = await planManifestUpdate(state, next, ports)
+    const { changes, rekey, recoverySecrets } = await prepareManifestUpdate(state, next, ports)
     await commit('applied', changes, rekey, changedNames(state.manifest.manifest, next.manifest))
     ports.log.info({ fingerprint, ...userFields(user) }, 'manifest updated')
     return { ...complete, recoverySecrets }
@@ -159,19 +161,18 @@ const pendingMessages = {
 } as const
 
 /** The manifest in force says how many must agree; 0: all who may. */
-function stillMissing(
+export function stillMissing(
   { manifest: { manifest } }: StateWithManifest,
-  { acknowledgedBy }: PendingUpdate,
+  { acknowledgedBy }: Pick<PendingUpdate, 'acknowledgedBy'>,
 ): Pick<UpdateProgress, 'missingUsers' | 'missingAcknowledgments'> {
-  const updaters = manifestUpdaters(manifest)
-  const needed = manifest.config.updateThreshold || updaters.length
   return {
-    missingUsers: updaters.filter((name) => !acknowledgedBy.has(name)),
-    missingAcknowledgments: Math.max(0, needed - acknowledgedBy.size),
+    missingUsers: manifestUpdaters(manifest).filter((name) => !acknowledgedBy.has(name)),
+    missingAcknowledgments: Math.max(0, acknowledgementsNeeded(manifest) - acknowledgedBy.size),
   }
 }
 
-function knownUser(
+/** @throws {@link Refusal} `caller_unknown` */
+export function knownUser(
   certificate: Uint8Array | undefined,
   ports: Ports,
 ): { readonly state: StateWithManifest; readonly user: User } {
@@ -181,7 +182,7 @@ function knownUser(
   return { state, user }
 }
 
-const fingerprintOf = (raw: Uint8Array): string => createHash('sha256').update(raw).digest('hex')
+export const fingerprintOf = (raw: Uint8Array): string => createHash('sha256').update(raw).digest('hex')
 
 /**
  * What the original looks at only when an update is put in force: whether secrets can be made, recovery keys read, and
@@ -189,10 +190,10 @@ const fingerprintOf = (raw: Uint8Array): string => createHash('sha256').update(r
  */
 const lookedAtLater = /^(?:Secrets\b|RecoveryKeys\b|Marbles\b.*\.Parameters\b)/
 
-/** @throws {@link ManifestInvalid} */
+/** @throws {@link ManifestInvalid}, {@link Refusal} `manifest_invalid` */
 function checkProposal(raw: Uint8Array, ports: Ports): void {
   try {
-    parseManifest(raw, ports)
+    requireCurve(parseManifest(raw, ports), ports)
   } catch (error) {
     if (!(error instanceof ManifestInvalid)) throw error
     const errors = error.problems.filter(({ severity }) => severity === 'error')
@@ -205,7 +206,8 @@ function requirePending(pending: PendingUpdate | undefined): PendingUpdate {
   throw new Refusal('update_missing', 'no manifest update is pending')
 }
 
-function requireUpdateRight(user: User): void {
+/** @throws {@link Refusal} `permission_denied` */
+export function requireUpdateRight(user: User): void {
   if (mayUpdateManifest(user)) return
   throw new Refusal(
     'permission_denied',

@@ -1,5 +1,6 @@
 import { missingPermissions, type User } from '../access/index.ts'
-import type { ManifestSource, PackageSource } from '../manifest/index.ts'
+import type { ManifestSource } from '../manifest/index.ts'
+import { raisedVersions } from '../manifest/package-update.ts'
 import { renewIntermediate } from '../pki/authority.ts'
 import { Refusal } from '../refusal.ts'
 import type { State, StateChange } from '../state/state.ts'
@@ -7,6 +8,12 @@ import { remadeCertificates } from './apply-update.ts'
 import { userActor, userFields } from './callers.ts'
 import { requireSameBasis, type StateWithManifest } from './overtaken.ts'
 import type { Ports } from './ports.ts'
+
+/** What raising versions changes, all generated and ready to be committed. */
+export interface PreparedPackageUpdate {
+  readonly versions: ReadonlyMap<string, number>
+  readonly changes: readonly StateChange[]
+}
 
 /**
  * Raises the minimum `SecurityVersion` of packages, so that older builds are no longer admitted. The manifest as
@@ -22,22 +29,11 @@ export async function updatePackages(
   ports: Ports,
 ): Promise<void> {
   requireNonePending(state)
-  const packages = source.Packages ?? new Map<string, PackageSource>()
-  if (packages.size === 0) throw invalid('it names no package')
-  requirePermission(user, packages)
-  const versions = new Map([...packages].map(([name, entry]) => [name, raisedVersion(state, name, entry)]))
-
-  const authority = await renewIntermediate(state.authority, ports.names, ports.now())
-  const remade = await remadeCertificates(state, authority, ports)
-  const raised = [...versions].map(([name, securityVersion]): StateChange => ({
-    kind: 'package-version',
-    name,
-    securityVersion,
-  }))
+  const { versions, changes } = await preparePackageUpdate(state, user, source, ports)
   await ports.ledger.transact((newest) => {
     requireSameBasis(newest, state)
     return {
-      changes: [...raised, { kind: 'authority', authority }, ...remade],
+      changes,
       audit: {
         action: 'packages-updated',
         actor: userActor(user),
@@ -49,6 +45,29 @@ export async function updatePackages(
   ports.log.info({ packages: [...versions.keys()], ...userFields(user) }, 'packages updated')
 }
 
+/**
+ * Checks and works out an update of packages without putting it in force.
+ *
+ * @throws {@link Refusal} `permission_denied`, `update_invalid`
+ */
+export async function preparePackageUpdate(
+  state: StateWithManifest,
+  user: User,
+  source: ManifestSource,
+  ports: Ports,
+): Promise<PreparedPackageUpdate> {
+  requirePermission(user, source.Packages?.keys() ?? [])
+  const versions = raisedVersions(source, state.manifest.manifest, (name) => minimumVersion(state, name))
+  const authority = await renewIntermediate(state.authority, ports.names, ports.now())
+  const remade = await remadeCertificates(state, authority, ports)
+  const raised = [...versions].map(([name, securityVersion]): StateChange => ({
+    kind: 'package-version',
+    name,
+    securityVersion,
+  }))
+  return { versions, changes: [...raised, { kind: 'authority', authority }, ...remade] }
+}
+
 export function requireNonePending(state: State): void {
   if (state.pendingUpdate === undefined) return
   throw new Refusal(
@@ -57,8 +76,8 @@ export function requireNonePending(state: State): void {
   )
 }
 
-function requirePermission(user: User, packages: ReadonlyMap<string, PackageSource>): void {
-  const missing = missingPermissions(user, 'UpdateSecurityVersion', packages.keys())
+function requirePermission(user: User, packages: Iterable<string>): void {
+  const missing = missingPermissions(user, 'UpdateSecurityVersion', packages)
   if (missing.length === 0) return
   throw new Refusal(
     'permission_denied',
@@ -71,27 +90,3 @@ function requirePermission(user: User, packages: ReadonlyMap<string, PackageSour
 export function minimumVersion(state: StateWithManifest, name: string): number | undefined {
   return state.packageVersions.get(name) ?? state.manifest.manifest.packages.get(name)?.securityVersion
 }
-
-function raisedVersion(state: StateWithManifest, name: string, entry: PackageSource): number {
-  if (!state.manifest.manifest.packages.has(name)) throw invalid(`the manifest has no package "${name}"`)
-  // An empty identifier means none, as everywhere in a manifest.
-  const fixed = (['UniqueID', 'SignerID', 'ProductID'] as const).filter(
-    (field) => (entry[field] ?? '') !== '',
-  )
-  if (fixed.length > 0 || entry.Debug === true) {
-    const field = fixed[0] ?? 'Debug'
-    throw invalid(`package "${name}" gives ${field}, which only a full update can change`)
-  }
-  if (entry.SecurityVersion === undefined) throw invalid(`package "${name}" gives no SecurityVersion`)
-  const version = Number(entry.SecurityVersion)
-  const minimum = minimumVersion(state, name) ?? 0
-  if (version < minimum) {
-    throw invalid(
-      `package "${name}" would go from SecurityVersion ${minimum} down to ${version}; it can only be raised`,
-    )
-  }
-  return version
-}
-
-const invalid = (reason: string): Refusal =>
-  new Refusal('update_invalid', `the package update is refused: ${reason}; nothing was changed`)

@@ -1,5 +1,6 @@
 import { advanceCounter, requireCountingMarble } from '../../operations/advance-counter.ts'
 import { readAuditLog } from '../../operations/read-audit-log.ts'
+import { planUpdate } from '../../operations/plan-update.ts'
 import { readManifest } from '../../operations/read-manifest.ts'
 import { type Evidence, packEvidence } from '@taw/evidence'
 import { readQuote } from '../../operations/read-quote.ts'
@@ -42,6 +43,7 @@ import {
   secretsRequest,
   signQuoteRequest,
 } from './requests.ts'
+import { asksForDryRun, refuseDryRun } from './dry-run.ts'
 import type { RestRequest, Route, Routes } from './routes.ts'
 
 /** Each result once, in the shape of either version (spec/client-api.md; golden/rest/README.md). */
@@ -218,16 +220,18 @@ function presentSecret({ definition, value }: ReadableSecret): Record<string, un
 }
 
 function addUpdates(add: Add, ports: Ports): void {
-  add(2, 'POST', '/update', async ({ certificate, body }) => {
+  add(2, 'POST', '/update', async ({ certificate, body, query }) => {
     requireUser(ports.ledger.state, certificate)
+    if (asksForDryRun(query)) return await planUpdate(certificate, manifestRequest(await body()), ports)
     return presentProgress(await proposeUpdate(certificate, manifestRequest(await body()), ports))
   })
   add(
     1,
     'POST',
     '/update',
-    async ({ certificate, body }) => {
+    async ({ certificate, body, query }) => {
       requireUser(ports.ledger.state, certificate)
+      refuseDryRun(query)
       await proposeUpdate(certificate, await body(), ports)
       return null
     },
@@ -245,21 +249,25 @@ function addUpdates(add: Add, ports: Ports): void {
       }),
     )
   }
-  add(2, 'POST', '/update-manifest', async ({ certificate, body }) => {
+  add(2, 'POST', '/update-manifest', async ({ certificate, body, query }) => {
     requireUser(ports.ledger.state, certificate)
+    refuseDryRun(query)
     const progress = await acknowledgeUpdate(certificate, manifestRequest(await body()), ports)
     const { missingAcknowledgments, missingUsers, ...rest } = presentProgress(progress)
     return { message: describeProgress(progress), missingUsers, missingAcknowledgments, ...rest }
   })
-  add(1, 'POST', '/update-manifest', async ({ certificate, body }) => {
+  add(1, 'POST', '/update-manifest', async ({ certificate, body, query }) => {
     requireUser(ports.ledger.state, certificate)
+    refuseDryRun(query)
     return describeProgress(await acknowledgeUpdate(certificate, await body(), ports))
   })
-  add(2, 'POST', '/update-cancel', async ({ certificate }) => {
+  add(2, 'POST', '/update-cancel', async ({ certificate, query }) => {
+    refuseDryRun(query)
     await cancelUpdate(certificate, ports)
     return { message: cancelled }
   })
-  add(1, 'POST', '/update-cancel', async ({ certificate }) => {
+  add(1, 'POST', '/update-cancel', async ({ certificate, query }) => {
+    refuseDryRun(query)
     await cancelUpdate(certificate, ports)
     return cancelled
   })

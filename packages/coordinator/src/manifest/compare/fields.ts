@@ -1,0 +1,130 @@
+import { createHash, createPublicKey } from 'node:crypto'
+import type { FieldValue } from '@taw/protocol'
+import type {
+  InfrastructurePolicy,
+  Manifest,
+  MarbleDefinition,
+  PackagePolicy,
+  ParameterValue,
+  RoleDefinition,
+  SecretDefinition,
+  TlsIncoming,
+  TlsTag,
+  UserDefinition,
+} from '../model.ts'
+import { certificateFields } from './certificate-fields.ts'
+
+/** What an entry of a manifest says, in the manifest's own words. An absent field is undefined. */
+export type Fields = Readonly<Record<string, FieldValue | undefined>>
+
+/** Member → name → fields, for every member of a manifest whose entries have names. */
+export function fieldsOf(manifest: Manifest): Readonly<Record<string, ReadonlyMap<string, Fields>>> {
+  return {
+    Packages: each(manifest.packages, packageFields),
+    Infrastructures: each(manifest.infrastructures, infrastructureFields),
+    Marbles: each(manifest.marbles, marbleFields),
+    Secrets: each(manifest.secrets, secretFields),
+    Users: each(manifest.users, userFields),
+    Roles: each(manifest.roles, roleFields),
+    RecoveryKeys: each(manifest.recoveryKeys, recoveryKeyFields),
+    TLS: each(manifest.tls, tlsFields),
+  }
+}
+
+export const configFields = ({ config }: Manifest): Fields => ({
+  SealMode: config.sealMode,
+  FeatureGates: asSet(config.featureGates),
+  UpdateThreshold: config.updateThreshold,
+  RecoveryThreshold: config.recoveryThreshold,
+  RotateRootSecret: config.rotateRootSecret,
+  MinimumCurve: config.minimumCurve,
+})
+
+const each = <T>(
+  entries: ReadonlyMap<string, T>,
+  toFields: (entry: T) => Fields,
+): ReadonlyMap<string, Fields> => new Map([...entries].map(([name, entry]) => [name, toFields(entry)]))
+
+export const packageFields = (policy: PackagePolicy): Fields => ({
+  UniqueID: policy.uniqueId,
+  SignerID: policy.signerId,
+  ProductID: policy.productId === undefined ? undefined : exactNumber(policy.productId),
+  SecurityVersion: policy.securityVersion,
+  Debug: policy.debug,
+  AcceptedTCBStatuses: policy.acceptedTcbStatuses && asSet(policy.acceptedTcbStatuses),
+  AcceptedAdvisories: asSet(policy.acceptedAdvisories),
+})
+
+const infrastructureFields = (policy: InfrastructurePolicy): Fields => ({
+  CPUSVN: policy.cpuSvn && Buffer.from(policy.cpuSvn).toString('hex'),
+  QESVN: policy.qeSvn,
+  PCESVN: policy.pceSvn,
+  RootCA: policy.rootCa && digest(policy.rootCa),
+})
+
+const marbleFields = (marble: MarbleDefinition): Fields => ({
+  Package: marble.package,
+  MaxActivations: marble.maxActivations,
+  TLS: asSet(marble.tls),
+  DisableSecretBinding: marble.disableSecretBinding,
+  ...parameterFields(marble),
+})
+
+/** Contents only by length and digest: people put credentials there, against all advice. */
+export const parameterFields = ({ files, env, argv }: MarbleDefinition): Fields => ({
+  ...Object.fromEntries([...files].map(([path, value]) => [`Parameters.Files.${path}`, contents(value)])),
+  ...Object.fromEntries([...env].map(([name, value]) => [`Parameters.Env.${name}`, contents(value)])),
+  'Parameters.Argv':
+    argv.length === 0 ? undefined : { count: argv.length, sha256: digest(Buffer.from(JSON.stringify(argv))) },
+})
+
+const contents = ({ data, isTemplate }: ParameterValue): FieldValue => ({
+  bytes: data.length,
+  sha256: digest(data),
+  ...(!isTemplate && { NoTemplates: true }),
+})
+
+const secretFields = (secret: SecretDefinition): Fields => ({
+  Type: secret.type,
+  Size: secret.size,
+  Shared: secret.shared,
+  UserDefined: secret.userDefined,
+  ValidFor: secret.validFor,
+  ...certificateFields(secret.certificate),
+})
+
+const userFields = ({ certificate, roles }: UserDefinition): Fields => ({
+  Certificate: digest(certificate),
+  Roles: asSet(roles),
+})
+
+const roleFields = ({ resourceType, resourceNames, actions }: RoleDefinition): Fields => ({
+  ResourceType: resourceType,
+  ResourceNames: asSet(resourceNames),
+  Actions: asSet(actions),
+})
+
+/** The text counts too: recovery parties are known by it, so another text of the same key is another party. */
+const recoveryKeyFields = (pem: string): Fields => ({
+  Key: digest(createPublicKey(pem).export({ type: 'spki', format: 'der' })),
+  'Key (PEM text)': digest(Buffer.from(pem)),
+})
+
+export const tlsFields = ({ incoming, outgoing }: TlsTag): Fields => ({
+  Incoming: incoming.map(incomingField),
+  Outgoing: outgoing.map(({ addr, port }) => ({ Addr: addr, Port: port })),
+})
+
+const incomingField = ({ port, cert, disableClientAuth }: TlsIncoming): FieldValue => ({
+  Port: port,
+  ...(cert !== undefined && { Cert: cert }),
+  ...(disableClientAuth && { DisableClientAuth: true }),
+})
+
+/** Lists whose order and repetitions mean nothing. */
+const asSet = (names: Iterable<string>): readonly string[] => [...new Set(names)].sort()
+
+const exactNumber = (value: bigint): FieldValue =>
+  value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : String(value)
+
+const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')

@@ -1,0 +1,55 @@
+import { Refusal } from '../refusal.ts'
+import type { Manifest } from './model.ts'
+import type { ManifestSource, PackageSource } from './schema.ts'
+
+/**
+ * The versions that a package update sets, by package.
+ *
+ * @param minimum the minimum that a package has now
+ * @throws {@link Refusal} `update_invalid`
+ */
+export function raisedVersions(
+  { Packages: packages = new Map<string, PackageSource>() }: Pick<ManifestSource, 'Packages'>,
+  manifest: Manifest,
+  minimum: (name: string) => number | undefined,
+): ReadonlyMap<string, number> {
+  if (packages.size === 0) throw invalid('it names no package')
+  return new Map(
+    [...packages].map(([name, entry]) => {
+      if (!manifest.packages.has(name)) throw invalid(`the manifest has no package "${name}"`)
+      return [name, raisedVersion(name, entry, minimum(name) ?? 0)]
+    }),
+  )
+}
+
+function raisedVersion(name: string, entry: PackageSource, minimum: number): number {
+  // An empty identifier means none, as everywhere in a manifest.
+  const fixed = (['UniqueID', 'SignerID', 'ProductID'] as const).filter(
+    (field) => (entry[field] ?? '') !== '',
+  )
+  if (fixed.length > 0 || entry.Debug === true) {
+    const field = fixed[0] ?? 'Debug'
+    throw invalid(`package "${name}" gives ${field}, which only a full update can change`)
+  }
+  if (entry.SecurityVersion === undefined) throw invalid(`package "${name}" gives no SecurityVersion`)
+  const version = Number(entry.SecurityVersion)
+  if (version < minimum) {
+    throw invalid(
+      `package "${name}" would go from SecurityVersion ${minimum} down to ${version}; it can only be raised`,
+    )
+  }
+  return version
+}
+
+const invalid = (reason: string): Refusal =>
+  new Refusal('update_invalid', `the package update is refused: ${reason}; nothing was changed`)
+
+/** The manifest as it is in force when these minimum versions are. */
+export function withVersions(manifest: Manifest, versions: ReadonlyMap<string, number>): Manifest {
+  if (versions.size === 0) return manifest
+  const packages = [...manifest.packages].map(
+    ([name, policy]) =>
+      [name, { ...policy, securityVersion: versions.get(name) ?? policy.securityVersion }] as const,
+  )
+  return { ...manifest, packages: new Map(packages) }
+}
