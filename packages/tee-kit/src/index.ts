@@ -28,3 +28,19 @@ export { createGramineDevice } from './devices/gramine.ts'
 export type { EnclaveIdentity, GramineDevice, GramineDeviceOptions } from './devices/gramine.ts'
 export { createTsmDevice } from './devices/tsm.ts'
 export type { TsmDevice, TsmDeviceOptions, TsmRequest } from './devices/tsm.ts'
+
+export { createAmdVendor } from './amd/vendor.ts'
+export type {
+  AmdChip,
+  AmdIssueFault,
+  AmdVendor,
+  AmdVendorOptions,
+  ChipOptions,
+  SnpReportFault,
+  SnpReportOptions,
+} from './amd/vendor.ts'
+export type { EndorsementType } from './amd/authorities.ts'
+export { certificateTable } from './amd/certificate-table.ts'
+export type { TableEntry } from './amd/certificate-table.ts'
+export type { SnpReportFields } from './amd/report.ts'
+export type { AmdProduct, SnpTcb } from './amd/tcb.ts'
