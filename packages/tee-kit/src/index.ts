@@ -44,3 +44,13 @@ export { certificateTable } from './amd/certificate-table.ts'
 export type { TableEntry } from './amd/certificate-table.ts'
 export type { SnpReportFields } from './amd/report.ts'
 export type { AmdProduct, SnpTcb } from './amd/tcb.ts'
+
+export { createNitroVendor } from './nitro/vendor.ts'
+export type {
+  EnclaveOptions,
+  NitroDocumentOptions,
+  NitroEnclave,
+  NitroFault,
+  NitroVendor,
+  NitroVendorOptions,
+} from './nitro/vendor.ts'
