@@ -54,3 +54,8 @@ export type {
   NitroVendor,
   NitroVendorOptions,
 } from './nitro/vendor.ts'
+
+export { startCollateralService } from './service/collateral-service.ts'
+export type { CollateralService, CollateralServiceOptions } from './service/collateral-service.ts'
+export type { ContentFault, Resource, ServiceFault } from './service/answer.ts'
+export type { IntelFlavour } from './service/intel.ts'
