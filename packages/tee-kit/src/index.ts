@@ -28,3 +28,34 @@ export { createGramineDevice } from './devices/gramine.ts'
 export type { EnclaveIdentity, GramineDevice, GramineDeviceOptions } from './devices/gramine.ts'
 export { createTsmDevice } from './devices/tsm.ts'
 export type { TsmDevice, TsmDeviceOptions, TsmRequest } from './devices/tsm.ts'
+
+export { createAmdVendor } from './amd/vendor.ts'
+export type {
+  AmdChip,
+  AmdIssueFault,
+  AmdVendor,
+  AmdVendorOptions,
+  ChipOptions,
+  SnpReportFault,
+  SnpReportOptions,
+} from './amd/vendor.ts'
+export type { EndorsementType } from './amd/authorities.ts'
+export { certificateTable } from './amd/certificate-table.ts'
+export type { TableEntry } from './amd/certificate-table.ts'
+export type { SnpReportFields } from './amd/report.ts'
+export type { AmdProduct, SnpTcb } from './amd/tcb.ts'
+
+export { createNitroVendor } from './nitro/vendor.ts'
+export type {
+  EnclaveOptions,
+  NitroDocumentOptions,
+  NitroEnclave,
+  NitroFault,
+  NitroVendor,
+  NitroVendorOptions,
+} from './nitro/vendor.ts'
+
+export { startCollateralService } from './service/collateral-service.ts'
+export type { CollateralService, CollateralServiceOptions } from './service/collateral-service.ts'
+export type { ContentFault, Resource, ServiceFault } from './service/answer.ts'
+export type { IntelFlavour } from './service/intel.ts'

@@ -79,6 +79,7 @@ const EXTENSION_OID = {
   keyUsage: '2.5.29.15',
   basicConstraints: '2.5.29.19',
   cRLNumber: '2.5.29.20',
+  subjectAltName: '2.5.29.17',
   reasonCode: '2.5.29.21',
   cRLDistributionPoints: '2.5.29.31',
   authorityKeyIdentifier: '2.5.29.35',
@@ -168,6 +169,15 @@ export const authorityKeyIdentifier = (key: KeyObject): Extension => ({
 export const revocationListAt = (url: string): Extension => ({
   oid: EXTENSION_OID.cRLDistributionPoints,
   value: sequence(sequence(explicit(0, explicit(0, implicit(6, Buffer.from(url)))))),
+})
+
+/** Whom a TLS server may call itself: DNS names, and IPv4 addresses as four bytes. */
+export const alternativeNames = (dns: readonly string[], ips: readonly Uint8Array[]): Extension => ({
+  oid: EXTENSION_OID.subjectAltName,
+  value: sequence(
+    ...dns.map((name) => implicit(2, Buffer.from(name))),
+    ...ips.map((address) => implicit(7, address)),
+  ),
 })
 
 /** PEM, the certificates one after the other. */

@@ -81,6 +81,11 @@ export class IntelPlatform {
     return this.#quotingEnclave.id.toString('hex')
   }
 
+  /** Hex, 384 bytes; in quotes that only name their platform. */
+  get encryptedPpid(): string {
+    return this.#quotingEnclave.encryptedPpid.toString('hex')
+  }
+
   /** Hex, 16 bytes. */
   get cpuSvn(): string {
     return cpuSvnOf(this.tcb).toString('hex')

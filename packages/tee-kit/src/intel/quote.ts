@@ -52,6 +52,8 @@ export class QuotingEnclave {
   readonly #attestationKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   /** 16 bytes; PCS and PCCS know platforms by it. */
   readonly id = randomBytes(16)
+  /** PPID under RSA-3072, which only Intel can decrypt. The kit's Intel knows its platforms by it. */
+  readonly encryptedPpid = randomBytes(384)
 
   constructor(platform: QuotingPlatform) {
     this.#platform = platform
@@ -111,8 +113,8 @@ export class QuotingEnclave {
       // Intel's library leaves the NUL of its C string in.
       return Buffer.concat([u16(5), lengthPrefixed(Buffer.from(`${pem(...pckChain)}\0`))])
     }
-    // Type 3: PPID under RSA-3072, which only Intel can decrypt; then CPUSVN, PCESVN, PCEID.
-    const data = Buffer.concat([randomBytes(384), cpuSvn, u16(pceSvn), Buffer.from(pceId, 'hex')])
+    // Type 3: the encrypted PPID, then CPUSVN, PCESVN, PCEID.
+    const data = Buffer.concat([this.encryptedPpid, cpuSvn, u16(pceSvn), Buffer.from(pceId, 'hex')])
     return Buffer.concat([u16(3), lengthPrefixed(data)])
   }
 }

@@ -1,0 +1,29 @@
+/** What {@link cbor} writes. */
+export type CborItem =
+  number | string | null | Uint8Array | readonly CborItem[] | ReadonlyMap<number | string, CborItem>
+
+/** Writes CBOR in the shortest form (RFC 8949, 3). Numbers are integers. */
+export function cbor(item: CborItem): Buffer {
+  if (item === null) return Buffer.of(0xf6)
+  if (typeof item === 'number') return item >= 0 ? head(0, item) : head(1, -1 - item)
+  if (typeof item === 'string') return Buffer.concat([head(3, Buffer.byteLength(item)), Buffer.from(item)])
+  if (item instanceof Uint8Array) return Buffer.concat([head(2, item.length), item])
+  if (item instanceof Map) {
+    const entries: Map<number | string, CborItem> = item
+    return Buffer.concat([head(5, entries.size), ...[...entries].flat().map(cbor)])
+  }
+  if (Array.isArray(item)) {
+    const items: readonly CborItem[] = item
+    return Buffer.concat([head(4, items.length), ...items.map(cbor)])
+  }
+  throw new TypeError('not an item of CBOR')
+}
+
+function head(major: number, value: number): Buffer {
+  const first = major << 5
+  if (value < 24) return Buffer.of(first | value)
+  const width = value < 0x100 ? 1 : value < 0x1_0000 ? 2 : value < 0x1_0000_0000 ? 4 : 8
+  const argument = Buffer.alloc(8)
+  argument.writeBigUInt64BE(BigInt(value))
+  return Buffer.concat([Buffer.of(first | (24 + Math.log2(width))), argument.subarray(8 - width)])
+}
