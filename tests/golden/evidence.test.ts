@@ -149,6 +149,9 @@ function assertFacts(found: unknown, expected: Fields, where: string): void {
 const quotes = ofKind('sgx-quote', 'tdx-quote')
 const noTime = '2025-06-28T00:00:00Z'
 
+/** Intel's own samples, which are genuine under a root of their own alone. */
+const isOfTestPki = ({ test_pki_collateral: own }: Vector): boolean => own !== undefined
+
 describe('evidence verify: Intel scenarios', { skip: skipWithoutShared }, () => {
   for (const { id, kind, file, facts = {}, scenarios = [], verdict } of quotes) {
     for (const scenario of scenarios.filter(({ collateral }) => collateral !== undefined)) {
@@ -178,7 +181,7 @@ describe('evidence verify: Intel scenarios', { skip: skipWithoutShared }, () => 
   }
 
   test('the whole folder of vectors as collateral gives the verdicts of its genuine parts', async () => {
-    for (const { id, kind, file, scenarios = [] } of quotes) {
+    for (const { id, kind, file, scenarios = [] } of quotes.filter((one) => !isOfTestPki(one))) {
       // With all documents at hand the strictest counts, so a status may be another than that of a scenario.
       const [scenario] = scenarios
       if (scenario?.expected.tcb_status === undefined) continue
@@ -256,6 +259,18 @@ describe('evidence verify: other kinds', { skip: skipWithoutShared }, () => {
   }
 })
 
+/** Some recipes for documents of other kinds append bytes. */
+const change: typeof apply = (bytes, operation) =>
+  operation.op === 'append'
+    ? Buffer.concat([bytes, Buffer.from(operation.hex ?? '', 'hex')])
+    : apply(bytes, operation)
+
+/**
+ * A heap of files can't tell which chain came with which document, so the genuine signer, which is there for the QE
+ * identity, counts for the TCB info too (docs/attestation/intel.md).
+ */
+const ACCEPTED_FROM_FILES = new Set(['tcb-chain-leaf-is-platform-ca'])
+
 describe('evidence verify: mutations', { skip: skipWithoutShared }, () => {
   const collateralOf = (files: CollateralFiles | undefined): string[] =>
     [...new Set(Object.values(files ?? {}))].map((file) => vectorPath(String(file)))
@@ -320,7 +335,7 @@ describe('evidence verify: mutations', { skip: skipWithoutShared }, () => {
           'json',
         )
         // 2: the file can't be read at all.
-        if (isAccepted(expected, name)) assert.equal(code, 0)
+        if (isAccepted(expected, name) || ACCEPTED_FROM_FILES.has(name)) assert.equal(code, 0)
         else
           assert.ok(
             code === 2 ? stdout === '' : (JSON.parse(stdout) as Result).verdict === 'invalid',
@@ -346,7 +361,7 @@ describe('evidence verify: mutations', { skip: skipWithoutShared }, () => {
           const files = certificate === undefined ? [] : [vectorPath(certificate)]
           assertValid(await verify(vectorPath(file), files, time), kind)
           // The two policy choices are refused: docs/attestation/choices.md.
-          const mutated = scratchFile(ops.reduce<Uint8Array>(apply, readFileSync(vectorPath(file))))
+          const mutated = scratchFile(ops.reduce<Uint8Array>(change, readFileSync(vectorPath(file))))
           assertInvalid(await verify(mutated, files, time), kind)
         })
       }

@@ -1,5 +1,17 @@
-import { EvidenceInvalid, PolicyMismatch, evidenceClaimsJson, evidenceVerifier } from '@taw/attestation'
-import type { VerifiedClaims, EvidenceCollateral, EvidenceKind, FoundEvidence } from '@taw/attestation'
+import {
+  EvidenceInvalid,
+  PolicyMismatch,
+  appraisePackage,
+  evidenceClaimsJson,
+  evidenceVerifier,
+} from '@taw/attestation'
+import type {
+  EvidenceCollateral,
+  EvidenceKind,
+  FoundEvidence,
+  PackagePolicy,
+  VerifiedClaims,
+} from '@taw/attestation'
 import { nodeCrypto } from '@taw/attestation/node'
 import type { FlagValues } from '../arguments/flag.ts'
 import type { CommandHandler } from '../command.ts'
@@ -8,6 +20,7 @@ import { readCollateral } from '../evidence/collateral-files.ts'
 import { describeResult } from '../evidence/describe.ts'
 import { INVALID, UNUSABLE } from '../evidence/exit-codes.ts'
 import { outputFormat, timeOf } from '../evidence/flags.ts'
+import { readPolicyFile } from '../evidence/policy-file.ts'
 import { isKind, kinds, readEvidence } from '../evidence/read-evidence.ts'
 import { invalidResult, mismatchResult, tcbOf, validResult } from '../evidence/result.ts'
 import type { VerificationResult } from '../evidence/result.ts'
@@ -18,12 +31,15 @@ export const evidenceVerify: CommandHandler = async ({ args, flags, stdout, stde
   const format = outputFormat(flags, UNUSABLE)
   const at = timeOf(flags, new Date(), UNUSABLE)
   const expected = expectedKind(flags)
+  const policy = await readPolicyFile(flags, stderr)
   const collateral = readCollateral(flags.strings('collateral') ?? [], at, stderr)
   const read = readEvidence(file, expected)
   const result = read.evidence
-    ? await verify(read.evidence, collateral, at)
+    ? await verify(read.evidence, collateral, policy, at)
     : invalidResult(read.kind, read.error)
-  stdout(format === 'json' ? `${JSON.stringify(result, null, 2)}\n` : describeResult(result, false))
+  stdout(
+    format === 'json' ? `${JSON.stringify(result, null, 2)}\n` : describeResult(result, policy !== undefined),
+  )
   return result.verdict === 'valid' ? 0 : INVALID
 }
 
@@ -38,6 +54,7 @@ function expectedKind(flags: FlagValues): EvidenceKind | undefined {
 async function verify(
   evidence: FoundEvidence,
   collateral: EvidenceCollateral,
+  policy: PackagePolicy | undefined,
   at: Date,
 ): Promise<VerificationResult> {
   const verifier = evidenceVerifier({ crypto: nodeCrypto, revocation: 'if-given' })
@@ -51,7 +68,7 @@ async function verify(
   const genuine = { claims, json: await evidenceClaimsJson(claims, evidence, nodeCrypto) }
   try {
     requireNotRevoked(claims)
-    return validResult(genuine, [])
+    return validResult(genuine, policy ? appraisePackage(claims, policy) : [])
   } catch (error) {
     if (!(error instanceof PolicyMismatch)) throw error
     return mismatchResult(genuine, error)
