@@ -5,6 +5,7 @@
 export class BoundedCache<Value> {
   readonly #limit: number
   readonly #entries = new Map<string, Value>()
+  readonly #underWay = new Map<string, Promise<Value>>()
 
   constructor(limit: number) {
     this.#limit = limit
@@ -27,10 +28,22 @@ export class BoundedCache<Value> {
     if (oldest !== undefined) this.#entries.delete(oldest)
   }
 
-  /** The kept value, or the one that `make` gives now. */
+  /** The kept value, or the one that `make` gives now; who asks while it is being made gets that one, or its error. */
   async getOrMake(key: string, make: () => Value | Promise<Value>): Promise<Value> {
     const kept = this.get(key)
     if (kept !== undefined) return kept
+    const underWay = this.#underWay.get(key)
+    if (underWay) return underWay
+    const made = this.#make(key, make)
+    this.#underWay.set(key, made)
+    try {
+      return await made
+    } finally {
+      this.#underWay.delete(key)
+    }
+  }
+
+  async #make(key: string, make: () => Value | Promise<Value>): Promise<Value> {
     const value = await make()
     this.set(key, value)
     return value
