@@ -1,4 +1,9 @@
-import { NO_EVIDENCE_COLLATERAL, parseAzureVtpmEvidence, parseHclReport, readAmdCollateralFile } from '@taw/attestation'
+import {
+  NO_EVIDENCE_COLLATERAL,
+  parseAzureVtpmEvidence,
+  parseHclReport,
+  readAmdCollateralFile,
+} from '@taw/attestation'
 import type { AmdCollateral, EvidenceCollateral, FoundEvidence, IntelCollateral } from '@taw/attestation'
 
 export interface VendorCollateral {

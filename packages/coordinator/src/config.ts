@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { isIP } from 'node:net'
+import { EVIDENCE_CHOICES, type EvidenceChoice, GRAMINE_ROOT, TSM_ROOT } from '@taw/evidence'
 import type { Curve } from './pki/curve.ts'
 import { isOwnerIndex, ownerRange, parsePcrSelection, type PcrSelection } from './sealing/tpm-settings.ts'
 
@@ -13,6 +14,8 @@ export interface Config {
   readonly sealDirectory: string
   readonly startupManifest: string | undefined
   readonly simulation: boolean
+  readonly evidence: EvidenceConfig
+  readonly collateral: CollateralConfig
   /** Undefined: what is detected. */
   readonly sealing: SealingKind | undefined
   /** How tpm2-tools reach the TPM. */
@@ -32,6 +35,29 @@ export interface Config {
   readonly debug: boolean
   /** Undefined: whatever the existing state has, P-256 for a new one. */
   readonly curve: Curve | undefined
+}
+
+/** Where this Coordinator's own evidence comes from (docs/evidence-providers.md). */
+export interface EvidenceConfig {
+  readonly provider: EvidenceChoice
+  readonly gramineRoot: string
+  readonly tsmRoot: string
+}
+
+/** Where what vouches for evidence comes from (docs/collateral.md). */
+export interface CollateralConfig {
+  /** Of Intel's service or a PCCS; undefined: Intel's; `off`: cache and bundles alone. */
+  readonly pccsUrl: string | undefined
+  /** PEM of the CAs of that service's certificate. */
+  readonly pccsCaFile: string | undefined
+  /** Of AMD's service; undefined: AMD's; `off` as above. */
+  readonly kdsUrl: string | undefined
+  /** Undefined: memory alone. */
+  readonly directory: string | undefined
+  /** A bundle that is imported at the start. */
+  readonly bundleFile: string | undefined
+  readonly httpsProxy: string | undefined
+  readonly noProxy: string | undefined
 }
 
 /** What keeps the key of the state (docs/sealing.md). */
@@ -57,6 +83,13 @@ export function readConfig(env: Environment, workingDirectory: string): Config {
   // An empty variable counts as absent.
   const given = (name: string): string | undefined => (env[name] === '' ? undefined : env[name])
   const address = (name: string, otherwise: string): Address => parseAddress(name, given(name) ?? otherwise)
+  const file = (name: string): string | undefined =>
+    optional(env[name], (text) => path.resolve(workingDirectory, text))
+  const simulation = env['OE_SIMULATION'] === '1'
+  const sealDirectory = path.resolve(
+    workingDirectory,
+    given('EDG_COORDINATOR_SEAL_DIR') ?? 'marblerun-coordinator-data',
+  )
   return {
     meshAddress: address('EDG_COORDINATOR_MESH_ADDR', ':2001'),
     clientAddress: address('EDG_COORDINATOR_CLIENT_ADDR', ':4433'),
@@ -64,12 +97,25 @@ export function readConfig(env: Environment, workingDirectory: string): Config {
       parseAddress('EDG_COORDINATOR_PROMETHEUS_ADDR', text),
     ),
     dnsNames: env['EDG_COORDINATOR_DNS_NAMES'] ?? 'localhost',
-    sealDirectory: path.resolve(
-      workingDirectory,
-      given('EDG_COORDINATOR_SEAL_DIR') ?? 'marblerun-coordinator-data',
-    ),
-    startupManifest: optional(env['EDG_STARTUP_MANIFEST'], (file) => path.resolve(workingDirectory, file)),
-    simulation: env['OE_SIMULATION'] === '1',
+    sealDirectory,
+    startupManifest: file('EDG_STARTUP_MANIFEST'),
+    simulation,
+    evidence: {
+      provider: parseEvidence(given('TAW_EVIDENCE'), simulation),
+      gramineRoot: file('TAW_EVIDENCE_GRAMINE_DIR') ?? GRAMINE_ROOT,
+      tsmRoot: file('TAW_EVIDENCE_TSM_DIR') ?? TSM_ROOT,
+    },
+    collateral: {
+      pccsUrl: serviceUrl('TAW_PCCS_URL', env),
+      pccsCaFile: file('TAW_PCCS_CA_FILE'),
+      kdsUrl: serviceUrl('TAW_KDS_URL', env),
+      // In simulation hardly anybody needs it, so that no folder is made.
+      directory:
+        file('TAW_COLLATERAL_DIR') ?? (simulation ? undefined : path.join(sealDirectory, 'collateral')),
+      bundleFile: file('TAW_COLLATERAL_BUNDLE'),
+      httpsProxy: given('HTTPS_PROXY') ?? given('https_proxy'),
+      noProxy: given('NO_PROXY') ?? given('no_proxy'),
+    },
     sealing: optional(env['TAW_SEALING'], parseSealing),
     tpmTcti: given('TAW_TPM_TCTI') ?? 'device:/dev/tpmrm0',
     tpmPcrs: {
@@ -87,6 +133,34 @@ export function readConfig(env: Environment, workingDirectory: string): Config {
 
 function optional<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
   return text === undefined || text === '' ? undefined : parse(text)
+}
+
+function parseEvidence(text: string | undefined, simulation: boolean): EvidenceChoice {
+  if (text === undefined) return simulation ? 'none' : 'auto'
+  const choice = EVIDENCE_CHOICES.find((candidate) => candidate === text)
+  if (choice === undefined) {
+    throw new ConfigError(`TAW_EVIDENCE is "${text}"; it must be one of ${EVIDENCE_CHOICES.join(', ')}`)
+  }
+  if (choice === 'none' && !simulation) {
+    throw new ConfigError(
+      'TAW_EVIDENCE is "none", so that nobody could tell this Coordinator from an impostor; choose what gives ' +
+        'evidence, or, to try things out without any protection, set OE_SIMULATION=1',
+    )
+  }
+  if (choice !== 'none' && simulation) {
+    throw new ConfigError(
+      `TAW_EVIDENCE is "${text}", and OE_SIMULATION is 1: a Coordinator in simulation admits anyone, so it must not ` +
+        'show evidence of a TEE; remove one of the two',
+    )
+  }
+  return choice
+}
+
+function serviceUrl(variable: string, env: Environment): string | undefined {
+  return optional(env[variable], (text) => {
+    if (text === 'off' || (URL.canParse(text) && new URL(text).protocol === 'https:')) return text
+    throw new ConfigError(`${variable} is "${text}"; it must be an https:// URL, or "off"`)
+  })
 }
 
 function parseSealing(text: string): SealingKind {

@@ -1,5 +1,5 @@
 import { type EventEmitter, once } from 'node:events'
-import type { Server } from 'node:http'
+import type { Server as HttpServer } from 'node:http'
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
 import { readFile } from 'node:fs/promises'
 import { Server, type Socket } from 'node:net'
@@ -63,8 +63,7 @@ export async function startCoordinator(
     observer: metrics?.rest(routes.keys()),
   })
   const listeners = [new Connections(mesh), new Connections(rest)]
-  const scraped =
-    metrics && createMetricsServer({ registry: metrics.registry, events: metrics.events, log })
+  const scraped = metrics && createMetricsServer({ registry: metrics.registry, events: metrics.events, log })
   try {
     const meshPort = await listen(mesh, config.meshAddress, 'EDG_COORDINATOR_MESH_ADDR')
     const clientPort = await listen(rest, config.clientAddress, 'EDG_COORDINATOR_CLIENT_ADDR')
@@ -117,14 +116,14 @@ const metricsOf = ({ sealDirectory }: Config, ports: Ports): Metrics =>
 
 /** @returns the port; undefined without a listener for metrics */
 async function listenForScrapes(
-  server: Server | undefined,
+  server: HttpServer | undefined,
   { metricsAddress }: Config,
 ): Promise<number | undefined> {
   if (server === undefined || metricsAddress === undefined) return undefined
   return await listen(server, metricsAddress, 'EDG_COORDINATOR_PROMETHEUS_ADDR')
 }
 
-function endScrapes(server: Server | undefined): void {
+function endScrapes(server: HttpServer | undefined): void {
   server?.close()
   server?.closeAllConnections()
 }

@@ -158,7 +158,11 @@ function restartReasons(type: string, { before, after }: Transition): readonly R
   const next = after.manifest.manifest.marbles.get(type)
   if (next === undefined) return [{ reason: 'removed', names: [] }]
   const reasons: RestartReason[] = []
-  const add = (reason: RestartReason['reason'], names: readonly string[], applies = names.length > 0): void => {
+  const add = (
+    reason: RestartReason['reason'],
+    names: readonly string[],
+    applies = names.length > 0,
+  ): void => {
     if (applies) reasons.push({ reason, names })
   }
   const { authority } = after
@@ -187,9 +191,7 @@ export function namedSecrets(type: string, { manifest }: StateWithManifest): rea
 /** Secrets of which a marble of this type would get another value now than it gets today. */
 function changedSecrets(type: string, { before, after }: Transition): readonly string[] {
   const names = new Set([...namedSecrets(type, before), ...namedSecrets(type, after)])
-  return [...names]
-    .filter((name) => handedOut(name, type, before) !== handedOut(name, type, after))
-    .sort()
+  return [...names].filter((name) => handedOut(name, type, before) !== handedOut(name, type, after)).sort()
 }
 
 /** Something that differs when the value does; undefined: none, or a private certificate, which is always new. */

@@ -99,7 +99,10 @@ function addReading(add: Add, ports: Ports, updateLog: UpdateLog): void {
   })
   add(1, 'GET', '/quote', async () => {
     const { chain, evidence } = await readQuote(ports, new Uint8Array())
-    return { Cert: presentChain(chain), Quote: evidence === undefined ? null : base64(packEvidence(evidence)) }
+    return {
+      Cert: presentChain(chain),
+      Quote: evidence === undefined ? null : base64(packEvidence(evidence)),
+    }
   })
   add(2, 'GET', '/update', async () => ({ updateLog: await updateLog.lines() }))
   add(1, 'GET', '/update', async () => {
