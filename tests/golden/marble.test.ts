@@ -16,11 +16,11 @@ import { SubjectAlternativeName } from '@peculiar/asn1-x509'
 import {
   activate,
   MarbleError,
-  noEvidence,
   parseAddress,
   parseMarbleNames,
   SecretBytes,
 } from '../../packages/marble/src/index.ts'
+import { noEvidence } from '../../packages/evidence/src/index.ts'
 import { certificationRequestInfo } from '../../packages/marble/src/identity/identity.ts'
 import { mergeEnvironment } from '../../packages/marble/src/runner/environment.ts'
 import { writeFiles } from '../../packages/marble/src/runner/files.ts'

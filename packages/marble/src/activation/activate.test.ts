@@ -9,7 +9,7 @@ import { inspect } from 'node:util'
 import { meshError, startFakeMesh, type FakeMesh } from '../../../../tests/support/fake-mesh.ts'
 import { makeFakeAuthority, privateKeyPem } from '../../../../tests/support/fake-authority.ts'
 import { MarbleError, type MarbleErrorCode } from '../errors.ts'
-import { noEvidence, type EvidenceProvider } from '../evidence/provider.ts'
+import { noEvidence, type EvidenceProvider } from '@taw/evidence'
 import { parseMarbleNames } from '../identity/names.ts'
 import { activate, type ActivateOptions, type RetryNotice } from './activate.ts'
 import { parseAddress } from './address.ts'
@@ -82,10 +82,11 @@ void test('evidence is over SHA-256 of the certificate of the very connection', 
   const server = await mesh(t)
   const asked: Uint8Array[] = []
   const evidence: EvidenceProvider = {
-    kind: 'gramine',
+    name: 'gramine',
+    kind: 'sgx-quote',
     quote: (reportData) => {
       asked.push(reportData)
-      return Promise.resolve(Buffer.from('a quote'))
+      return Promise.resolve({ kind: 'sgx-quote', evidence: Buffer.from('a quote') })
     },
   }
   await activate(optionsFor(server.address, { evidence, curve: 'P-384' }))
@@ -105,7 +106,11 @@ void test('evidence is over SHA-256 of the certificate of the very connection', 
 
 void test('a provider that fails or gives nothing ends the activation before the Coordinator is asked', async (t) => {
   const server = await mesh(t)
-  const empty: EvidenceProvider = { kind: 'tsm', quote: () => Promise.resolve(new Uint8Array()) }
+  const empty: EvidenceProvider = {
+    name: 'tsm',
+    kind: 'tdx-quote',
+    quote: () => Promise.resolve({ kind: 'tdx-quote', evidence: new Uint8Array() }),
+  }
   await assert.rejects(
     activate(optionsFor(server.address, { evidence: empty })),
     failsWith('evidence_unavailable', /tsm/),

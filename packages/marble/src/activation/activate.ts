@@ -1,7 +1,8 @@
 import type { Parameters } from '@taw/protocol'
 
+import type { EvidenceProvider } from '@taw/evidence'
 import { MarbleError } from '../errors.ts'
-import type { EvidenceProvider } from '../evidence/provider.ts'
+import { requestEvidence } from '../evidence/choose.ts'
 import { makeIdentity, reportDataFor, type Curve } from '../identity/identity.ts'
 import type { MarbleNames } from '../identity/names.ts'
 import { SecretBytes } from '../secret-bytes.ts'
@@ -56,13 +57,7 @@ export interface Activation {
 export async function activate(options: ActivateOptions): Promise<Activation> {
   const { coordinator, marbleType, uuid, signal } = options
   const identity = await makeIdentity(options.names, options.curve ?? 'P-256', new Date())
-  const quote = await options.evidence.quote(reportDataFor(identity.certificate))
-  if (quote.length === 0 && options.evidence.kind !== 'none') {
-    throw new MarbleError(
-      'evidence_unavailable',
-      `the evidence provider "${options.evidence.kind}" gave no evidence`,
-    )
-  }
+  const quote = await requestEvidence(options.evidence, reportDataFor(identity.certificate))
   const call = { address: coordinator, identity, quote, marbleType, uuid }
   const policy = { ...defaultRetryPolicy, ...options.retry }
   const clock = options.clock ?? systemClock

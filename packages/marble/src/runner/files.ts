@@ -4,8 +4,7 @@ import { lstat, mkdir, open, rename, unlink } from 'node:fs/promises'
 import path from 'node:path'
 
 import { MarbleError, reasonOf, systemCodeOf } from '../errors.ts'
-import { gramineFolder } from '../evidence/gramine.ts'
-import { writePseudoFile } from '../evidence/pseudo-file.ts'
+import { GRAMINE_ROOT, writePseudoFile } from '@taw/evidence'
 import type { SecretBytes } from '../secret-bytes.ts'
 
 export interface FilePlaces {
@@ -23,7 +22,7 @@ export interface FilePlaces {
  * @throws {@link MarbleError} `grant_inapplicable`
  */
 export async function writeFiles(files: ReadonlyMap<string, SecretBytes>, places: FilePlaces): Promise<void> {
-  const folder = places.gramineFolder ?? gramineFolder
+  const folder = places.gramineFolder ?? GRAMINE_ROOT
   const targets = [...files].map(([given, contents]) => {
     const target = path.resolve(places.workingFolder, given)
     return { given, target, contents, isKey: isGramineKey(target, folder) }

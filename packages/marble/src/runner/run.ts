@@ -6,7 +6,7 @@ import { activate, type Activation } from '../activation/activate.ts'
 import { formatAddress } from '../activation/address.ts'
 import { systemClock, type RetryClock } from '../activation/retry.ts'
 import { MarbleError, reasonOf } from '../errors.ts'
-import { chooseEvidence, type EvidenceFolders } from '../evidence/detect.ts'
+import { chooseEvidence } from '../evidence/choose.ts'
 import { loadOrCreateUuid } from '../identity/uuid-file.ts'
 import { checkDecoded, mergeEnvironment } from './environment.ts'
 import { findExecutable } from './executable.ts'
@@ -25,8 +25,6 @@ export interface RunOptions {
   readonly workingFolder?: string
   /** Default: straight to descriptor 2. */
   readonly writeLine?: WriteLine
-  /** Where TEEs are looked for; default: where the system has them. */
-  readonly evidenceFolders?: EvidenceFolders
   readonly clock?: RetryClock
   /** Default: `process.execve`. */
   readonly replace?: ReplaceProcess
@@ -128,8 +126,11 @@ async function activateWith(
   log: RunnerLog,
   signal: AbortSignal,
 ): Promise<Activation> {
-  const evidence = await chooseEvidence(settings.evidence, options.evidenceFolders)
-  if (evidence.kind === 'none') {
+  const evidence = await chooseEvidence(settings.evidence, {
+    ...(settings.gramineRoot !== undefined && { gramineRoot: settings.gramineRoot }),
+    ...(settings.tsmRoot !== undefined && { tsmRoot: settings.tsmRoot }),
+  })
+  if (evidence.name === 'none') {
     log.log('warn', 'simulation: activating without evidence; only a Coordinator in simulation accepts this')
   }
   let lastReason = ''

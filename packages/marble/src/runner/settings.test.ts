@@ -14,6 +14,8 @@ void test('defaults', () => {
     marbleType: 'm',
     uuidFile: '/work/uuid',
     evidence: 'auto',
+    gramineRoot: undefined,
+    tsmRoot: undefined,
     retryMs: 30_000,
     applicationDoesTtls: false,
   })
@@ -40,6 +42,7 @@ void test('every setting', () => {
       EDG_MARBLE_UUID_FILE: 'state/id',
       EDG_MARBLE_DNS_NAMES: 'a.example',
       TAW_MARBLE_EVIDENCE: 'tsm',
+      TAW_MARBLE_EVIDENCE_TSM_DIR: '/reports',
       TAW_MARBLE_RETRY_SECONDS: '0',
       TAW_MARBLE_TTLS: 'application',
     },
@@ -51,6 +54,8 @@ void test('every setting', () => {
     marbleType: 'front end',
     uuidFile: '/work/state/id',
     evidence: 'tsm',
+    gramineRoot: undefined,
+    tsmRoot: '/reports',
     retryMs: 0,
     applicationDoesTtls: true,
   })

@@ -2,7 +2,7 @@ import path from 'node:path'
 
 import { parseAddress, type Address } from '../activation/address.ts'
 import { MarbleError } from '../errors.ts'
-import type { EvidenceChoice } from '../evidence/detect.ts'
+import { EVIDENCE_CHOICES, type EvidenceChoice } from '@taw/evidence'
 import { parseMarbleNames, type MarbleNames } from '../identity/names.ts'
 
 /** Environment variables as a process has them. */
@@ -15,13 +15,14 @@ export interface RunnerSettings {
   readonly uuidFile: string
   readonly names: MarbleNames
   readonly evidence: EvidenceChoice
+  /** Where Gramine's and the kernel's folders are; undefined: where they usually are. */
+  readonly gramineRoot: string | undefined
+  readonly tsmRoot: string | undefined
   /** How long to go on asking a Coordinator that isn't ready, in milliseconds. */
   readonly retryMs: number
   /** Whether the application itself reads `MARBLE_TTLS_CONFIG`. */
   readonly applicationDoesTtls: boolean
 }
-
-const evidenceChoices: readonly EvidenceChoice[] = ['auto', 'none', 'gramine', 'tsm']
 
 /** One day: whoever wants to wait longer wants to be told that nothing happens. */
 const longestRetrySeconds = 86_400
@@ -47,7 +48,9 @@ export function readSettings(environment: Environment, workingFolder: string): R
     marbleType,
     uuidFile: path.resolve(workingFolder, value('EDG_MARBLE_UUID_FILE') ?? 'uuid'),
     names: parseMarbleNames(value('EDG_MARBLE_DNS_NAMES')),
-    evidence: readChoice('TAW_MARBLE_EVIDENCE', value('TAW_MARBLE_EVIDENCE') ?? 'auto', evidenceChoices),
+    evidence: readChoice('TAW_MARBLE_EVIDENCE', value('TAW_MARBLE_EVIDENCE') ?? 'auto', EVIDENCE_CHOICES),
+    gramineRoot: value('TAW_MARBLE_EVIDENCE_GRAMINE_DIR'),
+    tsmRoot: value('TAW_MARBLE_EVIDENCE_TSM_DIR'),
     retryMs: readSeconds('TAW_MARBLE_RETRY_SECONDS', value('TAW_MARBLE_RETRY_SECONDS') ?? '30') * 1000,
     applicationDoesTtls:
       readChoice('TAW_MARBLE_TTLS', value('TAW_MARBLE_TTLS') ?? 'refuse', ['refuse', 'application']) ===
