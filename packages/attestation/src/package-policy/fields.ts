@@ -16,7 +16,7 @@ import {
   text,
   textLike,
 } from './field.ts'
-import type { Field, PolicyForm } from './field.ts'
+import type { Field } from './field.ts'
 
 /** The members of an entry of a manifest's `Packages` and `Infrastructures`. docs/manifest.md says what they mean. */
 
@@ -173,8 +173,8 @@ export const infrastructureField = object({
 })
 
 /** The same, for decoders and schemas. */
-export const packageForm: PolicyForm = packageField.form
-export const infrastructureForm: PolicyForm = infrastructureField.form
+export const packageForm = packageField.form
+export const infrastructureForm = infrastructureField.form
 
 type ValueOf<F> = F extends Field<infer T> ? T : never
 export type PackageSource = ValueOf<typeof packageField>

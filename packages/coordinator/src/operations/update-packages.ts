@@ -69,21 +69,30 @@ function requirePermission(user: User, packages: ReadonlyMap<string, PackageSour
 
 /** The minimum that a package has now: what the last update set, else the manifest. */
 export function minimumVersion(state: StateWithManifest, name: string): number | undefined {
-  return state.packageVersions.get(name) ?? state.manifest.manifest.packages.get(name)?.securityVersion
+  return state.packageVersions.get(name) ?? state.manifest.manifest.packages.get(name)?.sgx?.securityVersion
 }
 
 function raisedVersion(state: StateWithManifest, name: string, entry: PackageSource): number {
-  if (!state.manifest.manifest.packages.has(name)) throw invalid(`the manifest has no package "${name}"`)
+  const current = state.manifest.manifest.packages.get(name)
+  if (current === undefined) throw invalid(`the manifest has no package "${name}"`)
   // An empty identifier means none, as everywhere in a manifest.
-  const fixed = (['UniqueID', 'SignerID', 'ProductID'] as const).filter(
+  const fixed = ['UniqueID', 'SignerID', 'ProductID', 'TDX', 'SNP', 'Nitro', 'AzureVTPM'].filter(
     (field) => (entry[field] ?? '') !== '',
   )
-  if (fixed.length > 0 || entry.Debug === true) {
+  if (fixed.length > 0 || entry['Debug'] === true) {
     const field = fixed[0] ?? 'Debug'
     throw invalid(`package "${name}" gives ${field}, which only a full update can change`)
   }
-  if (entry.SecurityVersion === undefined) throw invalid(`package "${name}" gives no SecurityVersion`)
-  const version = Number(entry.SecurityVersion)
+  const given = entry['SecurityVersion']
+  if (typeof given !== 'bigint') throw invalid(`package "${name}" gives no SecurityVersion`)
+  const { sgx, ...others } = current
+  if (sgx === undefined && Object.values(others).some((policy) => policy !== undefined)) {
+    throw invalid(
+      `package "${name}" accepts no SGX enclaves, and SecurityVersion is about those; ` +
+        'what it says about other kinds of TEE changes by a full update',
+    )
+  }
+  const version = Number(given)
   const minimum = minimumVersion(state, name) ?? 0
   if (version < minimum) {
     throw invalid(
