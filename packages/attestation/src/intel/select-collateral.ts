@@ -1,6 +1,8 @@
 import { bytesEqual } from '../core/bytes.ts'
 import { nameOf } from '../core/chain.ts'
 import type { RevocationListRules } from '../core/crl.ts'
+import { takenUntil } from '../core/grace.ts'
+import type { CollateralRules } from '../core/grace.ts'
 import { toHex } from '../core/encoding.ts'
 import { EvidenceInvalid } from '../core/errors.ts'
 import type { ErrorDetail } from '../core/errors.ts'
@@ -11,6 +13,11 @@ import type { TcbInfo } from './tcb-info.ts'
 import type { CertifiedPck } from './trust.ts'
 
 // Which of the collateral at hand is used: what fits the platform, and of that the newest that is valid at the time.
+
+/** When collateral has to be valid, and what is forgiven. */
+export interface CollateralTime extends CollateralRules {
+  readonly at: Date
+}
 
 export interface DocumentKind {
   readonly check: string
@@ -23,13 +30,13 @@ export const QE_IDENTITY: DocumentKind = { check: 'qe-identity-document', what: 
 export function selectRevocationList(
   issuer: Certificate,
   collateral: IntelCollateral,
-  at: Date,
+  time: CollateralTime,
   rules: RevocationListRules,
 ): IssuedRevocationList {
   const candidates = collateral.revocationLists.filter(({ list }) => bytesEqual(list.issuer, issuer.subject))
   const found = newestAt(
     candidates,
-    at,
+    time,
     ({ list }) => ({ from: list.thisUpdate, until: list.nextUpdate }),
     ({ list }) => [list.thisUpdate.getTime()],
   )
@@ -45,14 +52,14 @@ export function selectTcbInfo(
   tee: TcbInfo['tee'],
   pck: CertifiedPck,
   collateral: IntelCollateral,
-  at: Date,
+  time: CollateralTime,
 ): SignedDocument<TcbInfo> {
   const { fmspc, pceId } = pck.platform
   const candidates = collateral.tcbInfos.filter(
     ({ content }) =>
       content.tee === tee && bytesEqual(content.fmspc, fmspc) && bytesEqual(content.pceId, pceId),
   )
-  const found = newestAt(candidates, at, documentWindow, ({ content }) => [
+  const found = newestAt(candidates, time, documentWindow, ({ content }) => [
     content.tcbEvaluationDataNumber,
     content.version,
     content.issueDate.getTime(),
@@ -69,11 +76,11 @@ export function selectTcbInfo(
 export function selectQeIdentity(
   tee: TcbInfo['tee'],
   collateral: IntelCollateral,
-  at: Date,
+  time: CollateralTime,
 ): SignedDocument<QeIdentity> {
   const id = tee === 'SGX' ? 'QE' : 'TD_QE'
   const candidates = collateral.qeIdentities.filter(({ content }) => content.id === id)
-  const found = newestAt(candidates, at, documentWindow, ({ content }) => [
+  const found = newestAt(candidates, time, documentWindow, ({ content }) => [
     content.tcbEvaluationDataNumber,
     content.issueDate.getTime(),
   ])
@@ -96,19 +103,20 @@ const documentWindow = ({ content }: SignedDocument<TcbInfo | QeIdentity>): Wind
 })
 
 /**
- * Of several, the one with the highest rank among those that are valid at the time. When none is valid, the highest of all,
- * so that the error can say when it was.
+ * Of several, the one with the highest rank among those that are valid at the time, or else in their grace period. When none
+ * is, the highest of all, so that the error can say when it was.
  */
 function newestAt<Item>(
   items: readonly Item[],
-  at: Date,
+  time: CollateralTime,
   window: (item: Item) => Window,
   rank: (item: Item) => readonly number[],
 ): Item | undefined {
-  const isValid = (item: Item): boolean => window(item).from <= at && at <= window(item).until
-  const valid = items.filter(isValid)
-  const [best] = (valid.length > 0 ? valid : [...items]).sort((a, b) => compareRanks(rank(b), rank(a)))
-  return best
+  const { at } = time
+  const takenWith = (rules: CollateralRules): Item[] =>
+    items.filter((item) => window(item).from <= at && at <= takenUntil(window(item).until, rules))
+  const candidates = [takenWith({}), takenWith(time), items].find(({ length }) => length > 0) ?? []
+  return candidates.toSorted((a, b) => compareRanks(rank(b), rank(a)))[0]
 }
 
 function compareRanks(a: readonly number[], b: readonly number[]): number {

@@ -25,6 +25,7 @@ const U32 = 2 ** 32 - 1
 
 const hexes = (...lengths: readonly number[]) => oneOrList(hex(...lengths))
 const texts = list(text)
+export const evaluationNumber = integer(U32)
 
 const tcbMembers = {
   Debug: flag,
@@ -63,7 +64,7 @@ const tdx = object({
   ),
   ...tcbMembers,
   AcceptedTCBStatuses: list(name('TCB status', TCB_STATUSES)),
-  MinimumTCBEvaluationDataNumber: integer(U32),
+  MinimumTCBEvaluationDataNumber: evaluationNumber,
 })
 
 const tcbVersion = object({
