@@ -1,3 +1,5 @@
+import { infrastructureSchema, packageSchema } from './package-schema.ts'
+
 /**
  * JSON Schema (2020-12) of the manifest, for editors: what users should write, in its canonical spelling.
  *
@@ -11,7 +13,6 @@ const text: Schema = { type: 'string' }
 const texts: Schema = { type: 'array', items: text }
 const flag: Schema = { type: 'boolean' }
 const unsigned: Schema = { type: 'integer', minimum: 0 }
-const unsigned16: Schema = { type: 'integer', minimum: 0, maximum: 65535 }
 const integer: Schema = { type: 'integer' }
 const integers: Schema = { type: 'array', items: integer }
 const oid: Schema = { type: 'array', items: { type: 'integer', minimum: 0 }, minItems: 2 }
@@ -39,41 +40,6 @@ const object = (properties: Record<string, Schema>, keywords: Schema = {}): Sche
   ...keywords,
 })
 const described = (description: string, schema: Schema): Schema => ({ ...schema, description })
-
-const hash: Schema = { type: 'string', pattern: '^[0-9a-fA-F]{64}$' }
-
-const packagePolicy = object({
-  UniqueID: described(
-    'SGX MRENCLAVE: the exact build. Then none of SignerID, ProductID, SecurityVersion',
-    hash,
-  ),
-  SignerID: described('SGX MRSIGNER. Needs ProductID and SecurityVersion', hash),
-  ProductID: described('SGX ISVPRODID', unsigned),
-  SecurityVersion: described('SGX ISVSVN, at least', unsigned),
-  Debug: described('Must equal the debug flag of the enclave', flag),
-  AcceptedTCBStatuses: described(
-    'Accepted besides UpToDate; when absent, SWHardeningNeeded is',
-    list({
-      enum: [
-        'UpToDate',
-        'OutOfDate',
-        'Revoked',
-        'ConfigurationNeeded',
-        'OutOfDateConfigurationNeeded',
-        'SWHardeningNeeded',
-        'ConfigurationAndSWHardeningNeeded',
-      ],
-    }),
-  ),
-  AcceptedAdvisories: described('Advisories accepted with SWHardeningNeeded; none given: all', texts),
-})
-
-const infrastructure = object({
-  CPUSVN: described('Least CPUSVN, component by component; 16 bytes', bytes),
-  QESVN: unsigned16,
-  PCESVN: unsigned16,
-  RootCA: described('DER of the root certificate of the evidence', bytes),
-})
 
 const parameterValue: Schema = {
   anyOf: [
@@ -198,10 +164,10 @@ export const manifestSchema: Schema = {
   ...object(
     {
       $schema: text,
-      Packages: described('What workloads must prove', { ...mapOf(packagePolicy), minProperties: 1 }),
+      Packages: described('What workloads must prove', { ...mapOf(packageSchema), minProperties: 1 }),
       Infrastructures: described(
         'What platforms must prove; one of them must be satisfied',
-        mapOf(infrastructure),
+        mapOf(infrastructureSchema),
       ),
       Marbles: described('Kinds of workloads', { ...mapOf(marble), minProperties: 1 }),
       Secrets: mapOf(secret),

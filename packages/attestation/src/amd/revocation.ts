@@ -13,6 +13,7 @@ import {
 } from '../core/crl.ts'
 import type { RevocationList } from '../core/crl.ts'
 import { EvidenceInvalid } from '../core/errors.ts'
+import type { CollateralRules } from '../core/grace.ts'
 import type { AmdVerifierOptions } from './options.ts'
 
 export interface RevocationTrust {
@@ -35,27 +36,37 @@ export async function checkRevocation(
   checks: Checks,
   chain: SignedChain,
   crls: readonly RevocationList[],
-  at: Date,
+  { at, ...rules }: CollateralRules & { readonly at: Date },
   trust: RevocationTrust,
 ): Promise<RevocationList | undefined> {
   const { anchor } = chain
   const own = crls.filter((list) => bytesEqual(list.issuer, anchor.subject))
-  const [newest] = [...own].sort((a, b) => b.thisUpdate.getTime() - a.thisUpdate.getTime())
+  const [newest] = newestFirst(own)
   if (!newest) {
     requireOptional(checks, trust.revocation, anchor.subjectCommonName)
     return undefined
   }
   for (const list of own) await requireGenuine(list, anchor, trust)
-  const current = own.find((list) => at >= list.thisUpdate && at <= list.nextUpdate) ?? newest
-  requireRevocationListValidAt(current, at, CRL)
+  const current =
+    own.find((list) => at >= list.thisUpdate && at <= list.nextUpdate) ?? newestUpTo(own, at) ?? newest
+  requireRevocationListValidAt(current, at, CRL, rules)
   for (const list of own.filter(({ thisUpdate }) => thisUpdate <= at)) {
     for (const certificate of chain.certificates) {
       if (bytesEqual(certificate.issuer, list.issuer)) requireNotRevoked(list, certificate, CRL)
     }
   }
   checks.passed(CRL.check, { found: `of ${timeText(current.thisUpdate)}` })
+  if (at > current.nextUpdate) {
+    checks.passed('collateral-grace', { found: `the ${CRL.what} ended at ${timeText(current.nextUpdate)}` })
+  }
   return current
 }
+
+const newestFirst = (lists: readonly RevocationList[]): readonly RevocationList[] =>
+  lists.toSorted((a, b) => b.thisUpdate.getTime() - a.thisUpdate.getTime())
+
+const newestUpTo = (lists: readonly RevocationList[], at: Date): RevocationList | undefined =>
+  newestFirst(lists).find(({ thisUpdate }) => thisUpdate <= at)
 
 async function requireGenuine(
   list: RevocationList,

@@ -8,6 +8,8 @@ import { Checks } from '../core/checks.ts'
 import type { CryptoPort } from '../core/crypto.ts'
 import { fromHex, toHex } from '../core/encoding.ts'
 import { EvidenceInvalid } from '../core/errors.ts'
+import { takenUntil } from '../core/grace.ts'
+import type { CollateralRules } from '../core/grace.ts'
 import { markVerified } from '../core/result.ts'
 import type { Check, Verified } from '../core/result.ts'
 import type { Certificate } from '../core/x509.ts'
@@ -42,8 +44,10 @@ export interface SnpClaims {
   readonly report: SnpReport
   /** The time that the verification is for. */
   readonly verifiedAt: Date
-  /** From when on a certificate or the revocation list is not valid any more. */
+  /** From when on a certificate or the revocation list would not be taken any more. */
   readonly validUntil: Date
+  /** When the revocation list was issued; undefined when there was none, and none was demanded. */
+  readonly collateralIssued: Date | undefined
   /** Everything that was checked, in order. */
   readonly checks: readonly Check[]
 }
@@ -58,6 +62,7 @@ export interface AmdVerifier {
    *
    * @param report 1184 bytes
    * @param collateral with the certificate table that came with the report, if any, merged into it
+   * @param rules what is forgiven about collateral; default: nothing. What was is in the check `collateral-grace`
    * @throws EvidenceInvalid `report-format`, `report-algorithm`, `signing-key`, `endorsement-certificate`,
    *   `endorsement-chain`, `amd-crl`, `product`, `tcb`, `chip-id` or `report-signature`
    */
@@ -65,6 +70,7 @@ export interface AmdVerifier {
     report: Uint8Array,
     collateral: AmdCollateral,
     at: Date,
+    rules?: CollateralRules,
   ) => Promise<Verified<SnpClaims>>
 }
 
@@ -77,7 +83,8 @@ export function amdVerifier(options: AmdVerifierOptions): AmdVerifier {
     revocationLists: new BoundedCache(REVOCATION_LISTS),
   }
   return {
-    verifyReport: (report, collateral, at) => verifyReport(Uint8Array.from(report), collateral, at, trust),
+    verifyReport: (report, collateral, at, rules = {}) =>
+      verifyReport(Uint8Array.from(report), collateral, { ...rules, at }, trust),
   }
 }
 
@@ -92,9 +99,10 @@ interface AmdTrust extends RevocationTrust {
 async function verifyReport(
   bytes: Uint8Array,
   collateral: AmdCollateral,
-  at: Date,
+  time: CollateralRules & { readonly at: Date },
   trust: AmdTrust,
 ): Promise<Verified<SnpClaims>> {
+  const { at } = time
   const checks = new Checks()
   return checks.run(async () => {
     const claimed = parseSnpReport(bytes)
@@ -107,7 +115,7 @@ async function verifyReport(
     const { chain, key } = await verifyEndorsementChain(endorsement, root, collateral, trust)
     requireChainValidAt(chain, at, CHAIN)
     checks.passed(CHAIN.check, { found: chain.certificates.map((one) => one.subjectCommonName).join(', ') })
-    const revocation = await checkRevocation(checks, chain, collateral.revocationLists, at, trust)
+    const revocation = await checkRevocation(checks, chain, collateral.revocationLists, time, trust)
 
     requireProduct(checks, claimed, endorsement, root)
     const facts = parseSnpReport(bytes, root.product)
@@ -121,7 +129,7 @@ async function verifyReport(
     }))
     const ends = [
       ...chain.certificates.map(({ notAfter }) => notAfter),
-      ...(revocation ? [revocation.nextUpdate] : []),
+      ...(revocation ? [takenUntil(revocation.nextUpdate, time)] : []),
     ]
     return markVerified<SnpClaims>({
       kind: 'snp-report',
@@ -134,6 +142,7 @@ async function verifyReport(
       report: facts,
       verifiedAt: new Date(at),
       validUntil: earliest(ends),
+      collateralIssued: revocation?.thisUpdate,
       checks: checks.list,
     })
   })

@@ -5,6 +5,7 @@ import { Checks } from '../core/checks.ts'
 import type { CryptoPort } from '../core/crypto.ts'
 import { toHex } from '../core/encoding.ts'
 import { EvidenceInvalid } from '../core/errors.ts'
+import type { CollateralRules } from '../core/grace.ts'
 import { markVerified } from '../core/result.ts'
 import type { Check, Verified } from '../core/result.ts'
 import type { IntelCollateral } from '../intel/collateral.ts'
@@ -69,6 +70,7 @@ export interface AzureVtpmVerifier {
    * in there signed the TPM quote, and that the PCR values are the quoted ones. Whether they are what you want is for
    * {@link appraiseAzureVtpm} to say.
    *
+   * @param rules what is forgiven about the hardware's collateral; default: nothing
    * @throws EvidenceInvalid `hcl-report-format`, those of the hardware's verification, `runtime-data-binding`,
    *   `runtime-data`, `tpm-quote-format`, `tpm-quote-signature` or `pcr-digest`
    */
@@ -76,19 +78,23 @@ export interface AzureVtpmVerifier {
     evidence: AzureVtpmEvidence,
     collateral: AzureVtpmCollateral,
     at: Date,
+    rules?: CollateralRules,
   ) => Promise<Verified<AzureVtpmClaims>>
 }
 
 export function azureVtpmVerifier(options: AzureVtpmVerifierOptions): AzureVtpmVerifier {
   return {
-    verifyEvidence: (evidence, collateral, at) => verifyEvidence(copyOf(evidence), collateral, at, options),
+    verifyEvidence: (evidence, collateral, at, rules = {}) =>
+      verifyEvidence(copyOf(evidence), collateral, { ...rules, at }, options),
   }
 }
+
+type VerificationTime = CollateralRules & { readonly at: Date }
 
 async function verifyEvidence(
   evidence: AzureVtpmEvidence,
   collateral: AzureVtpmCollateral,
-  at: Date,
+  time: VerificationTime,
   verifiers: AzureVtpmVerifierOptions,
 ): Promise<Verified<AzureVtpmClaims>> {
   const { crypto } = verifiers
@@ -97,8 +103,8 @@ async function verifyEvidence(
     const { hardwareReport, runtimeData, ...hcl } = parseHclReport(evidence.hclReport)
     const hardware =
       hcl.reportType === 'SNP'
-        ? await verifySnp(hardwareReport, evidence, collateral, at, verifiers)
-        : await verifyTdx(evidence, collateral, at, verifiers)
+        ? await verifySnp(hardwareReport, evidence, collateral, time, verifiers)
+        : await verifyTdx(evidence, collateral, time, verifiers)
     include(checks, hardware.checks)
     checks.passed('hcl-report-format', { found: `${hcl.reportType}, version ${hcl.version}` })
     await requireBinding(checks, hcl.hashType, runtimeData, reportDataOf(hardware), crypto)
@@ -118,7 +124,7 @@ async function verifyEvidence(
       clockInfo: quote.clockInfo,
       pcrBank: quote.pcrSelection.bank,
       pcrs,
-      verifiedAt: new Date(at),
+      verifiedAt: new Date(time.at),
       validUntil: hardware.validUntil,
       checks: checks.list,
     })
@@ -143,24 +149,24 @@ function verifySnp(
   hardwareReport: Uint8Array,
   { vcek }: AzureVtpmEvidence,
   collateral: AzureVtpmCollateral,
-  at: Date,
+  { at, ...rules }: VerificationTime,
   { amd }: AzureVtpmVerifierOptions,
 ): Promise<Verified<SnpClaims>> {
   const own = vcek ? [readAmdCollateralFile(vcek, 'the VCEK certificate in the evidence')] : []
-  return amd.verifyReport(hardwareReport, mergeAmdCollateral(...own, collateral.amd), at)
+  return amd.verifyReport(hardwareReport, mergeAmdCollateral(...own, collateral.amd), at, rules)
 }
 
 /** The TDREPORT in the HCL report proves nothing outside of the machine; Azure's quoting service made a quote of it. */
 async function verifyTdx(
   { tdQuote }: AzureVtpmEvidence,
   collateral: AzureVtpmCollateral,
-  at: Date,
+  { at, ...rules }: VerificationTime,
   { intel }: AzureVtpmVerifierOptions,
 ): Promise<Verified<TdxClaims>> {
   const failure = (message: string, found: string): EvidenceInvalid =>
     new EvidenceInvalid('td-quote', { message, expected: 'a TDX quote', found })
   if (!tdQuote) throw failure("the evidence is of a TDX machine, but Azure's TDX quote is missing", 'none')
-  const claims = await intel.verifyQuote(tdQuote, collateral.intel, at)
+  const claims = await intel.verifyQuote(tdQuote, collateral.intel, at, rules)
   if (claims.kind !== 'tdx-quote')
     throw failure('the evidence is of a TDX machine, but its quote is not', claims.kind)
   return claims

@@ -13,6 +13,8 @@ import {
 import type { DerElement } from './der.ts'
 import { toHex } from './encoding.ts'
 import { EvidenceInvalid, malformed } from './errors.ts'
+import { takenUntil } from './grace.ts'
+import type { CollateralRules } from './grace.ts'
 import { OID } from './oids.ts'
 import { portSignature, signatureScheme } from './signature-algorithm.ts'
 import { extensionMap, parseExtensions, serialNumber } from './x509.ts'
@@ -143,13 +145,17 @@ export async function verifyRevocationListSignature(
   }
 }
 
-/** @throws EvidenceInvalid unless thisUpdate ≤ at ≤ nextUpdate */
+/** @throws EvidenceInvalid unless thisUpdate ≤ at ≤ nextUpdate, or a grace period after it */
 export function requireRevocationListValidAt(
   list: RevocationList,
   at: Date,
   rules: RevocationListRules,
+  forgiven: CollateralRules = {},
 ): void {
-  requireWindow(at, list.thisUpdate, list.nextUpdate, { check: rules.check, what: `the ${rules.what}` })
+  requireWindow(at, list.thisUpdate, takenUntil(list.nextUpdate, forgiven), {
+    check: rules.check,
+    what: `the ${rules.what}`,
+  })
 }
 
 /** @throws EvidenceInvalid when the certificate's serial number is on the list of its own issuer */

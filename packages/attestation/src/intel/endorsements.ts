@@ -10,6 +10,7 @@ import {
 import type { RevocationList, RevocationListRules } from '../core/crl.ts'
 import { earliest } from '../core/dates.ts'
 import { EvidenceInvalid } from '../core/errors.ts'
+import { takenUntil } from '../core/grace.ts'
 import type { Certificate } from '../core/x509.ts'
 import { issuersOf } from './certification.ts'
 import type { IntelCollateral, IssuedRevocationList, SignedDocument } from './collateral.ts'
@@ -23,7 +24,7 @@ import {
   selectRevocationLists,
   selectTcbInfos,
 } from './select-collateral.ts'
-import type { DocumentKind } from './select-collateral.ts'
+import type { CollateralTime, DocumentKind } from './select-collateral.ts'
 import type { TcbInfo } from './tcb-info.ts'
 import type { CertifiedPck, Trust } from './trust.ts'
 
@@ -31,8 +32,10 @@ import type { CertifiedPck, Trust } from './trust.ts'
 export interface Endorsements {
   readonly tcbInfo: TcbInfo
   readonly qeIdentity: QeIdentity
-  /** The earliest end of validity among documents, lists and certificates. */
+  /** The earliest end of validity among documents, lists and certificates; with the grace period for those that get one. */
   readonly validUntil: Date
+  /** The earliest issue of the documents and lists. */
+  readonly collateralIssued: Date
 }
 
 /** Common name of the only certificate that signs TCB info and QE identities (PCK certificate profile, 1.5). */
@@ -51,17 +54,18 @@ export async function verifyEndorsements(
   tee: TcbInfo['tee'],
   pck: CertifiedPck,
   collateral: IntelCollateral,
-  at: Date,
+  time: CollateralTime,
   { trust, checks }: { trust: Trust; checks: Checks },
 ): Promise<Endorsements> {
+  const { at } = time
   const [leaf, ca, root] = pck.chain.certificates
   if (!ca || !root) throw new TypeError('a certified PCK chain has three certificates')
   requireChainValidAt(pck.chain, at, { check: 'pck-chain', what: 'PCK certificate chain' })
 
-  const rootCrl = await verifyRevocationList(root, collateral, at, ROOT_CRL, trust)
+  const rootCrl = await verifyRevocationList(root, collateral, time, ROOT_CRL, trust)
   requireNotRevoked(rootCrl.list, ca, ROOT_CRL)
   checks.passed(ROOT_CRL.check, { found: describeList(rootCrl.list, trust) })
-  const pckCrl = await verifyRevocationList(ca, collateral, at, PCK_CRL, trust)
+  const pckCrl = await verifyRevocationList(ca, collateral, time, PCK_CRL, trust)
   if (pckCrl.issuerChain) await requireSameIssuer(pckCrl.issuerChain, pck, at, trust)
   requireNotRevoked(pckCrl.list, leaf, PCK_CRL)
   checks.passed(PCK_CRL.check, { found: describeList(pckCrl.list, trust) })
@@ -70,29 +74,39 @@ export async function verifyEndorsements(
     root,
     rootCrl: rootCrl.list,
     certificates: collateral.certificates,
-    at,
+    time,
     trust,
   }
   const tcbInfo = await verifyDocument(
-    await genuineDocument(selectTcbInfos(tee, pck, collateral, at), TCB_INFO, context),
+    await genuineDocument(selectTcbInfos(tee, pck, collateral, time), TCB_INFO, context),
     TCB_INFO,
     context,
   )
   checks.passed(TCB_INFO.check, { found: describeDocument(tcbInfo.content, trust) })
   const qeIdentity = await verifyDocument(
-    await genuineDocument(selectQeIdentities(tee, collateral, at), QE_IDENTITY, context),
+    await genuineDocument(selectQeIdentities(tee, collateral, time), QE_IDENTITY, context),
     QE_IDENTITY,
     context,
   )
   checks.passed(QE_IDENTITY.check, { found: describeDocument(qeIdentity.content, trust) })
-  const ends = [rootCrl.list, pckCrl.list, tcbInfo.content, qeIdentity.content].map(
-    ({ nextUpdate }) => nextUpdate,
-  )
+  const dated = [
+    { what: ROOT_CRL.what, from: rootCrl.list.thisUpdate, until: rootCrl.list.nextUpdate },
+    { what: PCK_CRL.what, from: pckCrl.list.thisUpdate, until: pckCrl.list.nextUpdate },
+    { what: TCB_INFO.what, from: tcbInfo.content.issueDate, until: tcbInfo.content.nextUpdate },
+    { what: QE_IDENTITY.what, from: qeIdentity.content.issueDate, until: qeIdentity.content.nextUpdate },
+  ]
+  const ended = dated.filter(({ until }) => at > until)
+  if (ended.length > 0) {
+    const found = ended.map(({ what, until }) => `the ${what} ended at ${timeText(until)}`).join(', ')
+    checks.passed('collateral-grace', { found })
+  }
+  const ends = dated.map(({ until }) => takenUntil(until, time))
   const chains = [pck.chain, tcbInfo.chain, qeIdentity.chain].flatMap(({ certificates }) => certificates)
   return {
     tcbInfo: tcbInfo.content,
     qeIdentity: qeIdentity.content,
     validUntil: earliest([...ends, ...chains.map(({ notAfter }) => notAfter)]),
+    collateralIssued: earliest(dated.map(({ from }) => from)),
   }
 }
 
@@ -112,11 +126,11 @@ const describeDocument = (document: TcbInfo | QeIdentity, trust: Trust): string 
 async function verifyRevocationList(
   issuer: Certificate,
   collateral: IntelCollateral,
-  at: Date,
+  time: CollateralTime,
   rules: RevocationListRules,
   trust: Trust,
 ): Promise<IssuedRevocationList> {
-  const candidates = selectRevocationLists(issuer, collateral, at, rules)
+  const candidates = selectRevocationLists(issuer, collateral, time, rules)
   const found = await firstGenuine(candidates, async ({ list }) => {
     const key = await trust.keyOf(list, () => [list.raw])
     const issuerKey = await trust.keyOf(issuer, () => [issuer.raw])
@@ -125,7 +139,7 @@ async function verifyRevocationList(
       return { certificates: [issuer], leaf: issuer, anchor: issuer }
     })
   })
-  requireRevocationListValidAt(found.list, at, rules)
+  requireRevocationListValidAt(found.list, time.at, rules, time)
   return found
 }
 
@@ -156,7 +170,7 @@ interface DocumentContext {
   readonly rootCrl: RevocationList
   /** Where signers are looked for when the document came without its chain. */
   readonly certificates: readonly Certificate[]
-  readonly at: Date
+  readonly time: CollateralTime
   readonly trust: Trust
 }
 
@@ -190,7 +204,7 @@ async function verifyDocument<Content extends TcbInfo | QeIdentity>(
   context: DocumentContext,
 ): Promise<VerifiedDocument<Content>> {
   const { content } = document
-  requireWindow(context.at, content.issueDate, content.nextUpdate, {
+  requireWindow(context.time.at, content.issueDate, takenUntil(content.nextUpdate, context.time), {
     check: kind.check,
     what: `the ${kind.what}`,
   })
@@ -217,7 +231,7 @@ async function verifyDocument<Content extends TcbInfo | QeIdentity>(
 /** The chain that came with the document, or else each one that the certificates at hand can give, those valid now first. */
 async function signerChains(
   document: SignedDocument<unknown>,
-  { certificates, at, trust }: DocumentContext,
+  { certificates, time: { at }, trust }: DocumentContext,
 ): Promise<readonly (readonly Certificate[])[]> {
   if (document.issuerChain) return [document.issuerChain]
   const isValid = ({ notBefore, notAfter }: Certificate): boolean => notBefore <= at && at <= notAfter
@@ -233,7 +247,7 @@ async function verifySignature(
   document: SignedDocument<unknown>,
   certificates: readonly Certificate[],
   kind: DocumentKind,
-  { root, rootCrl, at, trust }: DocumentContext,
+  { root, rootCrl, time: { at }, trust }: DocumentContext,
 ): Promise<SignedChain> {
   const chain = await verifyIssuer(document, certificates, kind, trust)
   requireChainValidAt(chain, at, { check: kind.check, what: chainName(kind) })

@@ -1,6 +1,8 @@
 import { bytesEqual } from '../core/bytes.ts'
 import { nameOf } from '../core/chain.ts'
 import type { RevocationListRules } from '../core/crl.ts'
+import { takenUntil } from '../core/grace.ts'
+import type { CollateralRules } from '../core/grace.ts'
 import { toHex } from '../core/encoding.ts'
 import { EvidenceInvalid } from '../core/errors.ts'
 import type { ErrorDetail } from '../core/errors.ts'
@@ -13,6 +15,11 @@ import type { CertifiedPck } from './trust.ts'
 // Which of the collateral at hand may be used: what fits the platform, and of that the newest that is valid at the time
 // first. Folders hold others' test data too, so the verifier takes the first one that is genuine.
 
+/** When collateral has to be valid, and what is forgiven. */
+export interface CollateralTime extends CollateralRules {
+  readonly at: Date
+}
+
 export interface DocumentKind {
   readonly check: string
   readonly what: string
@@ -24,13 +31,13 @@ export const QE_IDENTITY: DocumentKind = { check: 'qe-identity-document', what: 
 export function selectRevocationLists(
   issuer: Certificate,
   collateral: IntelCollateral,
-  at: Date,
+  time: CollateralTime,
   rules: RevocationListRules,
 ): readonly IssuedRevocationList[] {
   const candidates = collateral.revocationLists.filter(({ list }) => bytesEqual(list.issuer, issuer.subject))
   const found = newestFirst(
     candidates,
-    at,
+    time,
     ({ list }) => ({ from: list.thisUpdate, until: list.nextUpdate }),
     ({ list }) => [list.thisUpdate.getTime()],
   )
@@ -46,14 +53,14 @@ export function selectTcbInfos(
   tee: TcbInfo['tee'],
   pck: CertifiedPck,
   collateral: IntelCollateral,
-  at: Date,
+  time: CollateralTime,
 ): readonly SignedDocument<TcbInfo>[] {
   const { fmspc, pceId } = pck.platform
   const candidates = collateral.tcbInfos.filter(
     ({ content }) =>
       content.tee === tee && bytesEqual(content.fmspc, fmspc) && bytesEqual(content.pceId, pceId),
   )
-  const found = newestFirst(candidates, at, documentWindow, ({ content }) => [
+  const found = newestFirst(candidates, time, documentWindow, ({ content }) => [
     content.tcbEvaluationDataNumber,
     content.version,
     content.issueDate.getTime(),
@@ -70,11 +77,11 @@ export function selectTcbInfos(
 export function selectQeIdentities(
   tee: TcbInfo['tee'],
   collateral: IntelCollateral,
-  at: Date,
+  time: CollateralTime,
 ): readonly SignedDocument<QeIdentity>[] {
   const id = tee === 'SGX' ? 'QE' : 'TD_QE'
   const candidates = collateral.qeIdentities.filter(({ content }) => content.id === id)
-  const found = newestFirst(candidates, at, documentWindow, ({ content }) => [
+  const found = newestFirst(candidates, time, documentWindow, ({ content }) => [
     content.tcbEvaluationDataNumber,
     content.issueDate.getTime(),
   ])
@@ -100,19 +107,20 @@ const documentWindow = ({ content }: SignedDocument<TcbInfo | QeIdentity>): Wind
 const MAX_CANDIDATES = 32
 
 /**
- * Those that are valid at the time, the highest rank first. When none is valid, all of them, so that the error can say when
- * the highest was.
+ * Those that are valid at the time, or else in their grace period, the highest rank first. When there are none, all of them,
+ * so that the error can say when the highest was.
  */
 function newestFirst<Item>(
   items: readonly Item[],
-  at: Date,
+  time: CollateralTime,
   window: (item: Item) => Window,
   rank: (item: Item) => readonly number[],
 ): readonly Item[] {
-  const isValid = (item: Item): boolean => window(item).from <= at && at <= window(item).until
-  const valid = items.filter(isValid)
-  const sorted = (valid.length > 0 ? valid : [...items]).sort((a, b) => compareRanks(rank(b), rank(a)))
-  return sorted.slice(0, MAX_CANDIDATES)
+  const { at } = time
+  const takenWith = (rules: CollateralRules): Item[] =>
+    items.filter((item) => window(item).from <= at && at <= takenUntil(window(item).until, rules))
+  const candidates = [takenWith({}), takenWith(time), items].find(({ length }) => length > 0) ?? []
+  return candidates.toSorted((a, b) => compareRanks(rank(b), rank(a))).slice(0, MAX_CANDIDATES)
 }
 
 function compareRanks(a: readonly number[], b: readonly number[]): number {

@@ -1,6 +1,7 @@
 import { Checks } from '../core/checks.ts'
 import { requireChainValidAt } from '../core/chain.ts'
 import type { CryptoPort } from '../core/crypto.ts'
+import type { CollateralRules } from '../core/grace.ts'
 import { markVerified } from '../core/result.ts'
 import type { Check, Verified } from '../core/result.ts'
 import type { Certificate } from '../core/x509.ts'
@@ -26,8 +27,10 @@ interface IntelClaims {
   readonly rootCa: Uint8Array
   /** The time that the verification is for. */
   readonly verifiedAt: Date
-  /** From when on some collateral or certificate is not valid any more. */
+  /** From when on some collateral or certificate would not be taken any more. */
   readonly validUntil: Date
+  /** When the oldest of the collateral was issued. */
+  readonly collateralIssued: Date
   /** Everything that was checked, in order. */
   readonly checks: readonly Check[]
 }
@@ -60,12 +63,14 @@ export interface IntelVerifier {
    * included.
    *
    * @param evidence a quote (SGX v3, TDX v4 or v5), or an SGX quote with Open Enclave's header
+   * @param rules what is forgiven about collateral; default: nothing. What was is in the check `collateral-grace`
    * @throws EvidenceInvalid with the check that failed, and those before it
    */
   readonly verifyQuote: (
     evidence: Uint8Array,
     collateral: IntelCollateral,
     at: Date,
+    rules?: CollateralRules,
   ) => Promise<Verified<SgxClaims> | Verified<TdxClaims>>
 
   /**
@@ -82,15 +87,21 @@ export interface IntelVerifier {
 export function intelVerifier(options: IntelVerifierOptions): IntelVerifier {
   const trust = new Trust(options.crypto, options.anchors ?? INTEL_ROOTS, options.cacheEntries)
   return {
-    verifyQuote: async (evidence, collateral, at) => {
+    verifyQuote: async (evidence, collateral, at, rules = {}) => {
       const checks = new Checks()
       return checks.run(async () => {
         const { quote, pck } = await authenticate(evidence, collateral.certificates, trust, checks)
-        const endorsements = await verifyEndorsements(quote.header.teeType, pck, collateral, at, {
-          trust,
-          checks,
-        })
-        const { tcbInfo, qeIdentity, validUntil } = endorsements
+        const endorsements = await verifyEndorsements(
+          quote.header.teeType,
+          pck,
+          collateral,
+          { ...rules, at },
+          {
+            trust,
+            checks,
+          },
+        )
+        const { tcbInfo, qeIdentity, validUntil, collateralIssued } = endorsements
         const tcb = evaluateTcb(quote, pck.platform, tcbInfo, qeIdentity, checks)
         const common: IntelClaims = {
           tcb,
@@ -98,6 +109,7 @@ export function intelVerifier(options: IntelVerifierOptions): IntelVerifier {
           rootCa: pck.chain.anchor.raw,
           verifiedAt: new Date(at),
           validUntil,
+          collateralIssued,
           checks: checks.list,
         }
         return quote.kind === 'sgx-quote'

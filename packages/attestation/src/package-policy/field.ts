@@ -229,8 +229,12 @@ export type ReadOf<F extends Fields> = {
   readonly [K in keyof F]: (F[K] extends Field<infer T> ? T : never) | undefined
 }
 
+type ObjectForm = Extract<PolicyForm, { readonly kind: 'object' }>
+
 /** An object with known members. Names match without case; null is as good as absent; unknown members are warned about. */
-export function object<const F extends Fields>(fields: F): Field<ReadOf<F>> & { readonly fields: F } {
+export function object<const F extends Fields>(
+  fields: F,
+): Field<ReadOf<F>> & { readonly form: ObjectForm; readonly fields: F } {
   const known = new Map(Object.keys(fields).map((member) => [foldName(member), member]))
   const members = Object.fromEntries(Object.entries(fields).map(([member, { form }]) => [member, form]))
   return {

@@ -16,7 +16,7 @@ import {
   text,
   textLike,
 } from './field.ts'
-import type { Field, PolicyForm } from './field.ts'
+import type { Field } from './field.ts'
 
 /** The members of an entry of a manifest's `Packages` and `Infrastructures`. docs/manifest.md says what they mean. */
 
@@ -25,6 +25,7 @@ const U32 = 2 ** 32 - 1
 
 const hexes = (...lengths: readonly number[]) => oneOrList(hex(...lengths))
 const texts = list(text)
+export const evaluationNumber = integer(U32)
 
 const tcbMembers = {
   Debug: flag,
@@ -63,7 +64,7 @@ const tdx = object({
   ),
   ...tcbMembers,
   AcceptedTCBStatuses: list(name('TCB status', TCB_STATUSES)),
-  MinimumTCBEvaluationDataNumber: integer(U32),
+  MinimumTCBEvaluationDataNumber: evaluationNumber,
 })
 
 const tcbVersion = object({
@@ -173,8 +174,8 @@ export const infrastructureField = object({
 })
 
 /** The same, for decoders and schemas. */
-export const packageForm: PolicyForm = packageField.form
-export const infrastructureForm: PolicyForm = infrastructureField.form
+export const packageForm = packageField.form
+export const infrastructureForm = infrastructureField.form
 
 type ValueOf<F> = F extends Field<infer T> ? T : never
 export type PackageSource = ValueOf<typeof packageField>

@@ -5,6 +5,9 @@ import type { SgxPolicy } from '../intel/appraise-sgx.ts'
 import type { TdxPolicy } from '../intel/appraise-tdx.ts'
 import type { NitroPlatformPolicy, NitroPolicy } from '../nitro/appraise.ts'
 
+/** What a policy was read from: members by their canonical names, values as they were read; hex is in lower case. */
+export type PolicySource = Readonly<Record<string, unknown>>
+
 /** What a workload has to be on each kind of TEE that it may run on. Evidence of a kind that is not here is refused. */
 export interface PackagePolicy {
   readonly sgx?: SgxPolicy | undefined
@@ -12,6 +15,8 @@ export interface PackagePolicy {
   readonly snp?: SnpPolicy | undefined
   readonly nitro?: NitroPolicy | undefined
   readonly azureVtpm?: AzureVtpmPolicy | undefined
+  /** For showing it; nothing is decided by it. */
+  readonly source?: PolicySource | undefined
 }
 
 /**
@@ -24,4 +29,6 @@ export interface InfrastructurePolicy {
   /** For SEV-SNP guests, Azure's VMs on SEV-SNP included. */
   readonly snp?: SnpPlatformPolicy | undefined
   readonly nitro?: NitroPlatformPolicy | undefined
+  /** For showing it; nothing is decided by it. */
+  readonly source?: PolicySource | undefined
 }

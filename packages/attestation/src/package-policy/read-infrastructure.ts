@@ -30,7 +30,8 @@ export function readInfrastructurePolicy(json: unknown): PolicyReading<Infrastru
 /** No chain ends at a certificate of no bytes. */
 const NOTHING: InfrastructurePolicy = { intel: { rootCa: new Uint8Array() } }
 
-function infrastructurePolicy({ SNP, Nitro, ...source }: InfrastructureSource): InfrastructurePolicy {
+function infrastructurePolicy(source: InfrastructureSource): InfrastructurePolicy {
+  const { SNP, Nitro } = source
   const intel: IntelPlatformPolicy = {
     cpuSvn: nonEmpty(source.CPUSVN),
     qeSvn: source.QESVN,
@@ -41,6 +42,7 @@ function infrastructurePolicy({ SNP, Nitro, ...source }: InfrastructureSource): 
     intel: Object.values(intel).some((value) => value !== undefined) ? intel : undefined,
     snp: SNP && snpPlatformPolicy(SNP),
     nitro: Nitro && ({ pcrs: Nitro.PCRs, rootCa: nonEmpty(Nitro.RootCA) } satisfies NitroPlatformPolicy),
+    source,
   }
 }
 

@@ -36,8 +36,8 @@ export interface PolicyReading<Policy> {
 export function readPackagePolicy(json: unknown): PolicyReading<PackagePolicy> {
   const root = Place.root()
   const source = packageField.read(json, root)
-  if (source) checkWorkload(source, root)
   const { problems, warnings } = root.findings
+  if (source) checkWorkload(source, root, new Set(problems.map(({ path }) => String(path[0]))))
   const policy = source && problems.length === 0 ? packagePolicy(source) : {}
   return { policy, problems, warnings }
 }
@@ -48,6 +48,7 @@ const packagePolicy = (source: PackageSource): PackagePolicy => ({
   snp: source.SNP && snpPolicy(source.SNP),
   nitro: source.Nitro && nitroPolicy(source.Nitro),
   azureVtpm: source.AzureVTPM && azureVtpmPolicy(source.AzureVTPM),
+  source,
 })
 
 const sgxPolicy = (source: PackageSource): SgxPolicy => ({

@@ -5,9 +5,12 @@ import type { Place } from './place.ts'
 
 type Pcrs = Readonly<Record<string, readonly string[]>> | undefined
 
+/** The members that are about other kinds than SGX. */
+const KINDS = ['TDX', 'SNP', 'Nitro', 'AzureVTPM'] as const
+
 /** Whether a package accepts SGX enclaves: when it says which, or names no other kind. */
 export function acceptsSgx(source: PackageSource): boolean {
-  return namesEnclave(source) || otherKinds(source).length === 0
+  return namesEnclave(source) || KINDS.every((kind) => source[kind] === undefined)
 }
 
 const namesEnclave = (source: PackageSource): boolean =>
@@ -16,17 +19,21 @@ const namesEnclave = (source: PackageSource): boolean =>
   source.ProductID !== undefined ||
   source.SecurityVersion !== undefined
 
-const otherKinds = (source: PackageSource): readonly string[] =>
-  (['TDX', 'SNP', 'Nitro', 'AzureVTPM'] as const).filter((kind) => source[kind] !== undefined)
-
-/** Tells what is missing for the workload to be known, for each kind that the package names, and what is pinned loosely. */
-export function checkWorkload(source: PackageSource, at: Place): void {
-  if (acceptsSgx(source)) checkSgx(source, at)
-  else requireNoneOfSgx(source, at)
-  if (source.TDX) checkTdx(source.TDX, at.in('TDX'))
-  if (source.SNP) checkSnp(source.SNP, at.in('SNP'))
-  if (source.Nitro) checkNitro(source.Nitro, at.in('Nitro'))
-  if (source.AzureVTPM) checkAzureVtpm(source.AzureVTPM, at.in('AzureVTPM'))
+/**
+ * Tells what is missing for the workload to be known, for each kind that the package names, and what is pinned loosely.
+ *
+ * @param faulty members that could not be read: of a kind that has some, nothing is said that may only follow from that
+ */
+export function checkWorkload(source: PackageSource, at: Place, faulty: ReadonlySet<string>): void {
+  const isSgxSound = [...faulty].every((member) => KINDS.some((kind) => kind === member))
+  const others = KINDS.filter((kind) => source[kind] !== undefined || faulty.has(kind))
+  if (isSgxSound && (namesEnclave(source) || others.length === 0)) checkSgx(source, at)
+  else if (isSgxSound) requireNoneOfSgx(source, at, others)
+  const { TDX, SNP, Nitro, AzureVTPM } = source
+  if (TDX && !faulty.has('TDX')) checkTdx(TDX, at.in('TDX'))
+  if (SNP && !faulty.has('SNP')) checkSnp(SNP, at.in('SNP'))
+  if (Nitro && !faulty.has('Nitro')) checkNitro(Nitro, at.in('Nitro'))
+  if (AzureVTPM && !faulty.has('AzureVTPM')) checkAzureVtpm(AzureVTPM, at.in('AzureVTPM'))
 }
 
 /** Under debug the host can read the workload anyway, so that its identity is worth nothing; manifests for tests leave it out. */
@@ -65,8 +72,7 @@ function checkSgx(source: PackageSource, at: Place): void {
 }
 
 /** They could be meant for the other kinds, and would mean nothing there. */
-function requireNoneOfSgx(source: PackageSource, at: Place): void {
-  const kinds = otherKinds(source)
+function requireNoneOfSgx(source: PackageSource, at: Place, kinds: readonly string[]): void {
   for (const member of ['Debug', 'AcceptedTCBStatuses', 'AcceptedAdvisories'] as const) {
     if (source[member] === undefined) continue
     at.in(member).problem(

@@ -138,7 +138,7 @@ test('member names match without case, with the folds that Go knows', () => {
   const { manifest } = accept(
     `{"pac\u212aages":{"app":{"uniqueid":"${uniqueId}"}},"MARBLES":{"web":{"package":"app","parameter\u017f":{"ARGV":["x"]}}}}`,
   )
-  assert.equal(manifest.packages.get('app')?.uniqueId, uniqueId)
+  assert.equal(manifest.packages.get('app')?.sgx?.uniqueId, uniqueId)
   assert.deepEqual(manifest.marbles.get('web')?.argv, ['x'])
   // These fold to ASCII in Unicode's full case mapping, and not in the simple one that Go has.
   assert.deepEqual(warningPaths(manifestWith({ TLſ: {}, Conﬁg: {}, Infraßtructures: {} })), [
@@ -233,11 +233,11 @@ test('integers stay exact, and are taken in plain digits only', () => {
   const productId = (text: string) =>
     `{"Packages":{"app":{"SignerID":"${signerId}","ProductID":${text},"SecurityVersion":0}},"Marbles":{"web":{"Package":"app"}}}`
   assert.equal(
-    accept(productId('18446744073709551615')).manifest.packages.get('app')?.productId,
+    accept(productId('18446744073709551615')).manifest.packages.get('app')?.sgx?.productId,
     2n ** 64n - 1n,
   )
   assert.equal(
-    accept(productId('9007199254740993')).manifest.packages.get('app')?.productId,
+    accept(productId('9007199254740993')).manifest.packages.get('app')?.sgx?.productId,
     9007199254740993n,
   )
   for (const text of [
@@ -298,9 +298,9 @@ test('bytes: base64 or numbers', () => {
       },
     }),
   )
-  assert.equal(manifest.infrastructures.get('a')?.cpuSvn?.length, 16)
-  assert.deepEqual(manifest.infrastructures.get('b')?.cpuSvn, Uint8Array.of(0, 255, 0))
-  assert.equal(manifest.infrastructures.get('b')?.rootCa, undefined)
+  assert.equal(manifest.infrastructures.get('a')?.intel?.cpuSvn?.length, 16)
+  assert.deepEqual(manifest.infrastructures.get('b')?.intel?.cpuSvn, Uint8Array.of(0, 255, 0))
+  assert.equal(manifest.infrastructures.get('b')?.intel?.rootCa, undefined)
   for (const CPUSVN of ['%', 'AA', [256], [-1], [1.5], ['1'], {}, 5]) {
     assert.match(
       pathsOf(refuse(manifestWith({ Infrastructures: { a: { CPUSVN } } })))[0] ?? '',
@@ -312,7 +312,7 @@ test('bytes: base64 or numbers', () => {
 test('packages: either the build, or signer, product and version', () => {
   const packages = (app: unknown) => manifestWith({ Packages: { app } })
   const signed = { SignerID: signerId.toUpperCase(), ProductID: 0, SecurityVersion: 0 }
-  const policy = accept(packages(signed)).manifest.packages.get('app')
+  const policy = accept(packages(signed)).manifest.packages.get('app')?.sgx
   assert.deepEqual([policy?.signerId, policy?.productId, policy?.securityVersion], [signerId, 0n, 0])
   for (const wrong of [
     { ...signed, UniqueID: uniqueId },

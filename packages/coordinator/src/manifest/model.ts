@@ -1,3 +1,7 @@
+import type { InfrastructurePolicy, PackagePolicy } from '@taw/attestation'
+
+export type { InfrastructurePolicy, PackagePolicy }
+
 /**
  * The manifest as the rest of the Coordinator sees it: decoded, with defaults applied and every check passed.
  * The raw bytes stay the source of truth (they are hashed, signed and returned); this model is derived from them.
@@ -13,30 +17,6 @@ export interface Manifest {
   readonly recoveryKeys: ReadonlyMap<string, string>
   readonly tls: ReadonlyMap<string, TlsTag>
   readonly config: ManifestConfig
-}
-
-/** What a workload must prove. A field that is undefined is not compared. */
-export interface PackagePolicy {
-  /** MRENCLAVE, 64 lower-case hex digits. */
-  readonly uniqueId: string | undefined
-  /** MRSIGNER, 64 lower-case hex digits. */
-  readonly signerId: string | undefined
-  /** ISVPRODID. */
-  readonly productId: bigint | undefined
-  /** ISVSVN, a minimum. */
-  readonly securityVersion: number | undefined
-  readonly debug: boolean
-  /** TCB statuses accepted besides `UpToDate`; undefined: `SWHardeningNeeded` is. */
-  readonly acceptedTcbStatuses: readonly string[] | undefined
-  readonly acceptedAdvisories: readonly string[]
-}
-
-export interface InfrastructurePolicy {
-  readonly cpuSvn: Uint8Array | undefined
-  readonly qeSvn: number | undefined
-  readonly pceSvn: number | undefined
-  /** DER of the root certificate that evidence must chain to. */
-  readonly rootCa: Uint8Array | undefined
 }
 
 export interface MarbleDefinition {

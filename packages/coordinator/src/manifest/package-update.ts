@@ -1,5 +1,5 @@
 import { Refusal } from '../refusal.ts'
-import type { Manifest } from './model.ts'
+import type { Manifest, PackagePolicy } from './model.ts'
 import type { ManifestSource, PackageSource } from './schema.ts'
 
 /**
@@ -16,23 +16,32 @@ export function raisedVersions(
   if (packages.size === 0) throw invalid('it names no package')
   return new Map(
     [...packages].map(([name, entry]) => {
-      if (!manifest.packages.has(name)) throw invalid(`the manifest has no package "${name}"`)
-      return [name, raisedVersion(name, entry, minimum(name) ?? 0)]
+      const current = manifest.packages.get(name)
+      if (current === undefined) throw invalid(`the manifest has no package "${name}"`)
+      return [name, raisedVersion(name, current, entry, minimum(name) ?? 0)]
     }),
   )
 }
 
-function raisedVersion(name: string, entry: PackageSource, minimum: number): number {
+function raisedVersion(name: string, current: PackagePolicy, entry: PackageSource, minimum: number): number {
   // An empty identifier means none, as everywhere in a manifest.
-  const fixed = (['UniqueID', 'SignerID', 'ProductID'] as const).filter(
+  const fixed = ['UniqueID', 'SignerID', 'ProductID', 'TDX', 'SNP', 'Nitro', 'AzureVTPM'].filter(
     (field) => (entry[field] ?? '') !== '',
   )
-  if (fixed.length > 0 || entry.Debug === true) {
+  if (fixed.length > 0 || entry['Debug'] === true) {
     const field = fixed[0] ?? 'Debug'
     throw invalid(`package "${name}" gives ${field}, which only a full update can change`)
   }
-  if (entry.SecurityVersion === undefined) throw invalid(`package "${name}" gives no SecurityVersion`)
-  const version = Number(entry.SecurityVersion)
+  const given = entry['SecurityVersion']
+  if (typeof given !== 'bigint') throw invalid(`package "${name}" gives no SecurityVersion`)
+  const { sgx, ...others } = current
+  if (sgx === undefined && Object.values(others).some((policy) => policy !== undefined)) {
+    throw invalid(
+      `package "${name}" accepts no SGX enclaves, and SecurityVersion is about those; ` +
+        'what it says about other kinds of TEE changes by a full update',
+    )
+  }
+  const version = Number(given)
   if (version < minimum) {
     throw invalid(
       `package "${name}" would go from SecurityVersion ${minimum} down to ${version}; it can only be raised`,
@@ -48,8 +57,11 @@ const invalid = (reason: string): Refusal =>
 export function withVersions(manifest: Manifest, versions: ReadonlyMap<string, number>): Manifest {
   if (versions.size === 0) return manifest
   const packages = [...manifest.packages].map(
-    ([name, policy]) =>
-      [name, { ...policy, securityVersion: versions.get(name) ?? policy.securityVersion }] as const,
+    ([name, policy]) => [name, withVersion(policy, versions.get(name))] as const,
   )
   return { ...manifest, packages: new Map(packages) }
 }
+
+/** A package as it is in force when a package update has raised its version; undefined: none has. */
+export const withVersion = (policy: PackagePolicy, securityVersion: number | undefined): PackagePolicy =>
+  securityVersion === undefined ? policy : { ...policy, sgx: { ...policy.sgx, securityVersion } }

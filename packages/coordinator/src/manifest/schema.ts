@@ -1,15 +1,15 @@
+import { infrastructureForm, packageForm } from '@taw/attestation'
 import { certificateSource } from './certificate-shape.ts'
 import type { ParameterValue } from './model.ts'
 import { pathOf, type Place } from './path.ts'
+import { policyRecord } from './policy-shape.ts'
 import {
-  bytes,
   flag,
   list,
   map,
   record,
   reportWrongKind,
   text,
-  unsigned16,
   unsigned64,
   type DecodeContext,
   type RecordOf,
@@ -74,17 +74,8 @@ function decodeData(
   }
 }
 
-const packagePolicy = record({
-  UniqueID: text,
-  SignerID: text,
-  ProductID: unsigned64,
-  SecurityVersion: unsigned64,
-  Debug: flag,
-  AcceptedTCBStatuses: texts,
-  AcceptedAdvisories: texts,
-})
-
-const infrastructure = record({ CPUSVN: bytes, QESVN: unsigned16, PCESVN: unsigned16, RootCA: bytes })
+const packagePolicy = policyRecord(packageForm)
+const infrastructure = policyRecord(infrastructureForm)
 
 const marble = record({
   Package: text,
@@ -133,8 +124,8 @@ export const manifestShape = record({
 
 /** The manifest as written: members that are absent or null are undefined, nothing is checked but the kinds. */
 export type ManifestSource = RecordOf<(typeof manifestShape)['fields']>
-export type PackageSource = RecordOf<(typeof packagePolicy)['fields']>
-export type InfrastructureSource = RecordOf<(typeof infrastructure)['fields']>
+/** Members by their names; `policy-shape.ts` says what they decode to. */
+export type PackageSource = Readonly<Record<string, unknown>>
 export type MarbleSource = RecordOf<(typeof marble)['fields']>
 export type SecretSource = RecordOf<(typeof secret)['fields']>
 export type RoleSource = RecordOf<(typeof role)['fields']>

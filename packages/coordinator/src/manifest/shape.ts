@@ -105,7 +105,6 @@ function integer(expects: string, lowest: bigint, highest: bigint): Shape<bigint
 }
 
 export const unsigned64 = integer('a whole number from 0 to 2^64-1, in plain digits', 0n, 2n ** 64n - 1n)
-export const unsigned16 = integer('a whole number from 0 to 65535, in plain digits', 0n, 65535n)
 export const signed64 = integer(
   'a whole number from -2^63 to 2^63-1, in plain digits',
   -(2n ** 63n),

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { MarbleDefinition, PackagePolicy } from '../manifest/model.ts'
+import { withVersion } from '../manifest/package-update.ts'
 import type { PreparedManifest, PreparedMarble } from '../manifest/index.ts'
 import { CertificateRequest } from '../pki/certificate-request.ts'
 import { issueMarbleCertificate } from '../pki/marble-certificate.ts'
@@ -25,7 +26,7 @@ export interface ActivationRequest {
   readonly isAbandoned: () => boolean
 }
 
-/** What the manifest has for a marble type. */
+/** What the manifest has for a marble type; of its package, with the version that updates have raised. */
 interface Grant {
   readonly marbleType: string
   readonly manifest: PreparedManifest
@@ -93,7 +94,7 @@ function grantFor(state: State, marbleType: string): Grant {
   }
   const package_ = manifest.manifest.packages.get(definition.package)
   if (package_ === undefined) throw new Error('a checked manifest names a package that it does not have')
-  return { marbleType, manifest, definition, package: package_, prepared }
+  return { marbleType, manifest, definition, package: withVersion(package_, state.packageVersions.get(definition.package)), prepared }
 }
 
 /** In simulation evidence is not looked at. */

@@ -88,5 +88,5 @@ function requirePermission(user: User, packages: Iterable<string>): void {
 
 /** The minimum that a package has now: what the last update set, else the manifest. */
 export function minimumVersion(state: StateWithManifest, name: string): number | undefined {
-  return state.packageVersions.get(name) ?? state.manifest.manifest.packages.get(name)?.securityVersion
+  return state.packageVersions.get(name) ?? state.manifest.manifest.packages.get(name)?.sgx?.securityVersion
 }

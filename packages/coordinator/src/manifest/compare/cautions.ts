@@ -1,6 +1,6 @@
 import type { Statement } from '@taw/protocol'
 import { manifestUpdaters } from '../../access/index.ts'
-import type { Manifest, UserDefinition } from '../model.ts'
+import type { Manifest, PackagePolicy, UserDefinition } from '../model.ts'
 
 /** Warnings that follow from two manifests alone. */
 export function manifestCautions(before: Manifest, after: Manifest): readonly Statement[] {
@@ -38,12 +38,16 @@ function updateCautions(before: Manifest, after: Manifest): readonly Statement[]
 }
 
 function debugCautions({ packages }: Manifest): readonly Statement[] {
-  const names = [...packages].flatMap(([name, { debug }]) => (debug ? [name] : []))
+  const names = [...packages].flatMap(([name, policy]) => (isDebug(policy) ? [name] : []))
   if (names.length === 0) return []
   const message =
     'packages with Debug: whoever runs them can read their memory, and with it every secret they get'
   return [{ code: 'debug_packages', message, names }]
 }
+
+const isDebug = ({ sgx, tdx, snp, nitro, azureVtpm }: PackagePolicy): boolean =>
+  [sgx, tdx, nitro, azureVtpm?.tdx].some((policy) => policy?.debug === true) ||
+  [snp, azureVtpm?.snp].some((policy) => policy?.guestPolicy?.debug === true)
 
 function sealingCautions(before: Manifest, after: Manifest): readonly Statement[] {
   const statements: Statement[] = []

@@ -1,4 +1,5 @@
 import { createHash, createPublicKey } from 'node:crypto'
+import type { PolicySource } from '@taw/attestation'
 import type { FieldValue } from '@taw/protocol'
 import type {
   InfrastructurePolicy,
@@ -45,22 +46,44 @@ const each = <T>(
   toFields: (entry: T) => Fields,
 ): ReadonlyMap<string, Fields> => new Map([...entries].map(([name, entry]) => [name, toFields(entry)]))
 
-export const packageFields = (policy: PackagePolicy): Fields => ({
+export const packageFields = ({ sgx, source }: PackagePolicy): Fields => ({
+  ...(sgx && sgxFields(sgx)),
+  ...memberFields(source, ['TDX', 'SNP', 'Nitro', 'AzureVTPM']),
+})
+
+const sgxFields = (policy: NonNullable<PackagePolicy['sgx']>): Fields => ({
   UniqueID: policy.uniqueId,
   SignerID: policy.signerId,
-  ProductID: policy.productId === undefined ? undefined : exactNumber(policy.productId),
+  ProductID: policy.productId === undefined ? undefined : exactNumber(BigInt(policy.productId)),
   SecurityVersion: policy.securityVersion,
   Debug: policy.debug,
   AcceptedTCBStatuses: policy.acceptedTcbStatuses && asSet(policy.acceptedTcbStatuses),
-  AcceptedAdvisories: asSet(policy.acceptedAdvisories),
+  AcceptedAdvisories: asSet(policy.acceptedAdvisories ?? []),
 })
 
-const infrastructureFields = (policy: InfrastructurePolicy): Fields => ({
-  CPUSVN: policy.cpuSvn && Buffer.from(policy.cpuSvn).toString('hex'),
-  QESVN: policy.qeSvn,
-  PCESVN: policy.pceSvn,
-  RootCA: policy.rootCa && digest(policy.rootCa),
+const infrastructureFields = ({ intel, source }: InfrastructurePolicy): Fields => ({
+  CPUSVN: intel?.cpuSvn && Buffer.from(intel.cpuSvn).toString('hex'),
+  QESVN: intel?.qeSvn,
+  PCESVN: intel?.pceSvn,
+  RootCA: intel?.rootCa && digest(intel.rootCa),
+  ...memberFields(source, ['SNP', 'Nitro']),
 })
+
+/** Members that are objects, field by field: `SNP.MinimumTCB.Microcode`. */
+const memberFields = (source: PolicySource | undefined, members: readonly string[]): Fields =>
+  Object.fromEntries(members.flatMap((member) => flatten(member, source?.[member])))
+
+function flatten(place: string, value: unknown): readonly (readonly [string, FieldValue])[] {
+  // As good as absent, unlike other flags and lists.
+  const isDefault = place.endsWith('.Debug') && value === false
+  if (value === undefined || isDefault) return []
+  if (value instanceof Uint8Array) return [[place, digest(value)]]
+  if (Array.isArray(value)) return [[place, asSet(value.map(String))]]
+  if (typeof value === 'bigint') return [[place, exactNumber(value)]]
+  if (typeof value === 'number' || typeof value === 'boolean') return [[place, value]]
+  if (typeof value !== 'object' || value === null) return [[place, String(value)]]
+  return Object.entries(value).flatMap(([name, member]) => flatten(`${place}.${name}`, member))
+}
 
 const marbleFields = (marble: MarbleDefinition): Fields => ({
   Package: marble.package,

@@ -43,7 +43,7 @@ export function compareManifests(before: ManifestFile, after: ManifestFile, now:
     ? reading(after, () => ({
         manifest: withVersions(
           former,
-          raisedVersions(source, former, (name) => former.packages.get(name)?.securityVersion),
+          raisedVersions(source, former, (name) => former.packages.get(name)?.sgx?.securityVersion),
         ),
         warnings: [],
       }))

@@ -1,4 +1,6 @@
+import type { PolicyReading } from '@taw/attestation'
 import { manifestLimits } from '../limits.ts'
+import type { Path } from '../path.ts'
 import type { ManifestSource } from '../schema.ts'
 import type { Report } from '../report.ts'
 
@@ -41,4 +43,21 @@ export function matchName<T extends string>(name: string, known: readonly T[]): 
 
 export function listNames(names: readonly string[]): string {
   return names.map((name) => `"${name}"`).join(', ')
+}
+
+/**
+ * Passes on what the library found in a policy.
+ * @param harmless why what is wrong with the policy doesn't matter (yet); undefined when it does
+ */
+export function tellFindings(
+  { problems, warnings }: Pick<PolicyReading<unknown>, 'problems' | 'warnings'>,
+  at: Path,
+  report: Report,
+  harmless?: string,
+): void {
+  for (const { path, message } of problems) {
+    if (harmless === undefined) report.error([...at, ...path], message)
+    else report.warn([...at, ...path], `${message} (${harmless})`)
+  }
+  for (const { path, message } of warnings) report.warn([...at, ...path], message)
 }
