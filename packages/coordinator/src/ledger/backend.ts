@@ -1,8 +1,7 @@
 import type { SealMode } from '../manifest/model.ts'
 
 /**
- * Versions of what a backend stores (docs/format.md, "ledger.db"). In format 1 heads have no tag and no anchored value,
- * and entries that change nothing have no sealed part.
+ * Versions of what a backend stores (docs/format.md, "ledger.db"). In format 1 heads have no tag and no anchored value.
  */
 export type LedgerFormat = 1 | 2
 
@@ -12,7 +11,7 @@ export interface StoredEntry {
   readonly epoch: number
   /** UTF-8 JSON: time and audit record, readable for anyone. */
   readonly publicPart: Uint8Array
-  /** Empty: the entry never had one, and a snapshot vouches for it. Undefined: compaction dropped it. */
+  /** Empty: the entry changes nothing. Undefined: compaction dropped it. */
   readonly sealedPart: Uint8Array | undefined
   /** SHA-256 over the sealed part; it stays when the sealed part goes. */
   readonly sealedDigest: Uint8Array

@@ -1,6 +1,6 @@
 import { decrypt, decryptFailure, encrypt } from '../sealing/aead.ts'
 import type { AuditRecord } from '../state/audit.ts'
-import { type LedgerFormat, type StoredEntry, StorageDamaged } from './backend.ts'
+import { type StoredEntry, StorageDamaged } from './backend.ts'
 import type { Epoch } from './epoch.ts'
 import { framed, sameBytes, sha256, uint64 } from './framing.ts'
 import { writePublicPart } from './public-part.ts'
@@ -23,27 +23,21 @@ export interface NewEntry {
   readonly audit: AuditRecord
   /** Encoded changes; empty: none. Wiped once sealed. */
   readonly changes: Uint8Array
-  /** A snapshot of just this entry is written with it, and vouches for it, so it gets no sealed part. */
-  readonly hasSnapshot?: boolean
 }
 
-/**
- * Makes the entry that follows `previous`.
- *
- * An entry without changes has a sealed part too: without it, whoever can write the disk but has no key could make up
- * such entries before a recovery, which has no MACs to go by.
- */
+/** Makes the entry that follows `previous`. */
 export function sealEntry(
   epoch: Epoch,
   previous: ChainPoint,
-  { time, audit, changes, hasSnapshot = false }: NewEntry,
+  { time, audit, changes }: NewEntry,
 ): StoredEntry {
   const sequence = previous.sequence + 1
   const publicPart = writePublicPart(time, audit)
   const place = { sequence, epoch: epoch.number, publicPart }
-  const sealedPart = hasSnapshot
-    ? new Uint8Array()
-    : encrypt(epoch.sealedPartKey, changes, associatedData(epoch.ledgerId, previous, place))
+  const sealedPart =
+    changes.length === 0
+      ? changes
+      : encrypt(epoch.sealedPartKey, changes, associatedData(epoch.ledgerId, previous, place))
   changes.fill(0)
   const sealedDigest = sha256(sealedPart)
   const hash = chainHash(previous, { ...place, sealedDigest })
@@ -55,17 +49,12 @@ export function sealEntry(
  *
  * @throws {@link StorageDamaged} when it isn't there, or was not sealed in this place of this ledger
  */
-export function openSealedPart(
-  epoch: Epoch,
-  previous: ChainPoint,
-  entry: StoredEntry,
-  format: LedgerFormat,
-): Uint8Array {
+export function openSealedPart(epoch: Epoch, previous: ChainPoint, entry: StoredEntry): Uint8Array {
   const { sequence, sealedPart } = entry
-  if (format === 1 && sealedPart?.length === 0) return sealedPart
-  if (sealedPart === undefined || sealedPart.length === 0) {
+  if (sealedPart === undefined) {
     throw new StorageDamaged(`entry ${sequence} has no sealed part, though no snapshot covers it`)
   }
+  if (sealedPart.length === 0) return sealedPart
   const opened = decrypt(epoch.sealedPartKey, sealedPart, associatedData(epoch.ledgerId, previous, entry))
   if (opened === undefined) {
     throw new StorageDamaged(`the sealed part of entry ${sequence} ${decryptFailure(sealedPart)}`)

@@ -66,7 +66,7 @@ export class EpochStarter {
     const point = current?.head ?? chainStart(epoch.ledgerId)
     const { decision, time, next } = transaction
     // The snapshot has the whole state, so the entry needs no sealed part.
-    const audited = { time, audit: decision.audit, changes: new Uint8Array(), hasSnapshot: true }
+    const audited = { time, audit: decision.audit, changes: new Uint8Array() }
     const entry = sealEntry(epoch, point, audited)
     const staysInPlace = current?.store.isTemporary === (epoch.sealMode === 'Disabled')
     // A sealed key that is made together with the ledger knows the entry; one that is there already, only later.

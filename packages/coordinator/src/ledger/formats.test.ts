@@ -70,25 +70,27 @@ function formatOf(folder: string): number {
   return format
 }
 
-for (const [name, expected] of Object.entries(formerLedgers)) {
-  test(`a ledger of format 1 opens, and is of format 2 from then on: ${name}`, async (t) => {
-    const folder = fixture(t, `format-1/${name}`)
-    assert.equal(formatOf(folder), 1)
-    assert.equal(inspectLedger(folder, () => undefined).problem, undefined)
-    const first = await open(folder)
-    assertContents(first, expected)
-    assert.equal(await first.historyVerified, undefined)
-    assert.equal(await activate(first.ledger), expected.activations + 1)
-    await first.ledger.close()
-    assert.equal(formatOf(folder), 2)
-    assert.equal(inspectLedger(folder, () => undefined).problem, undefined)
-    const second = await open(folder)
-    assertContents(second, {
-      activations: expected.activations + 1,
-      actions: [...expected.actions, 'marble-activated'],
+for (const format of [1, 2]) {
+  for (const [name, expected] of Object.entries(formerLedgers)) {
+    test(`a ledger of format ${format} opens, and is of format 2 from then on: ${name}`, async (t) => {
+      const folder = fixture(t, `format-${format}/${name}`)
+      assert.equal(formatOf(folder), format)
+      assert.equal(inspectLedger(folder, () => undefined).problem, undefined)
+      const first = await open(folder)
+      assertContents(first, expected)
+      assert.equal(await first.historyVerified, undefined)
+      assert.equal(await activate(first.ledger), expected.activations + 1)
+      await first.ledger.close()
+      assert.equal(formatOf(folder), 2)
+      assert.equal(inspectLedger(folder, () => undefined).problem, undefined)
+      const second = await open(folder)
+      assertContents(second, {
+        activations: expected.activations + 1,
+        actions: [...expected.actions, 'marble-activated'],
+      })
+      await second.ledger.close()
     })
-    await second.ledger.close()
-  })
+  }
 }
 
 for (const name of ['closed', 'killed']) {

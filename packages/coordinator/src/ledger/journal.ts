@@ -21,6 +21,8 @@ const maxBatch = 512
 /** Entries read at once after a conflict. */
 const pageSize = 1000
 
+const noChanges = new Uint8Array()
+
 export interface JournalOptions {
   readonly starter: EpochStarter
   readonly prepareManifest: (raw: Uint8Array) => PreparedManifest
@@ -272,7 +274,7 @@ export class Journal implements Ledger {
     let bytes = 0
     let replaces = false
     for (const { decision, time } of batch) {
-      const changes = decision.changes.length === 0 ? new Uint8Array() : encodeChanges(decision.changes)
+      const changes = decision.changes.length === 0 ? noChanges : encodeChanges(decision.changes)
       const entry = sealEntry(epoch, point, { time, audit: decision.audit, changes })
       replaces ||= replacesSecrets(decision.changes)
       bytes += entry.sealedPart?.length ?? 0
@@ -368,7 +370,7 @@ export class Journal implements Ledger {
       const page = store.backend.entries(point.sequence, Math.min(pageSize, head.sequence - point.sequence))
       if (page.length === 0) throw new StorageDamaged(`entry ${point.sequence + 1} is missing`)
       for (const entry of page) {
-        const changes = openEntry(epoch, point, entry, store.backend.format, true)
+        const changes = openEntry(epoch, point, entry, true)
         state = applyStored(state, changes, this.#options.prepareManifest)
         point = entry
       }

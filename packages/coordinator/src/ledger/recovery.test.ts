@@ -202,30 +202,30 @@ function asStranger(
 }
 
 const audit = { action: 'marble-activated', actor: marble, package: 'app', activation: null } as const
-const forgedEntry = (epoch: Epoch, point: ChainPoint, hasSnapshot: boolean): StoredEntry =>
-  sealEntry(epoch, point, { time: new Date(0), audit, changes: new Uint8Array(), hasSnapshot })
+const forgedEntry = (epoch: Epoch, point: ChainPoint): StoredEntry =>
+  sealEntry(epoch, point, { time: new Date(0), audit, changes: new Uint8Array() })
 
 /** Of the head that is there, or of one in another place. */
 const headAt = (head: StoredHead, { sequence, hash }: ChainPoint): StoredHead => ({ ...head, sequence, hash })
 
 const strangersForgeries: Record<string, readonly [Parameters<typeof asStranger>[1], RegExp]> = {
-  'an entry is added without a sealed part': [
+  'an entry is added, and the head says so': [
     ({ epoch, head }) => {
-      const entry = forgedEntry(epoch, head, true)
+      const entry = forgedEntry(epoch, head)
       return { entries: [entry], head: headAt(head, entry) }
     },
     /the end of the ledger does not authenticate/,
   ],
-  'an entry is added that is sealed with another key': [
+  'an entry is added, and the head is made with another key': [
     ({ epoch, head }) => {
-      const entry = forgedEntry(epoch, head, false)
+      const entry = forgedEntry(epoch, head)
       return { entries: [entry], head: makeHead(epoch, entry, head) }
     },
     /the end of the ledger does not authenticate/,
   ],
   'the newest entry is replaced, and the head says so': [
     ({ epoch, head, entries }) => {
-      const entry = forgedEntry(epoch, entries.at(-2) ?? assert.fail(), true)
+      const entry = forgedEntry(epoch, entries.at(-2) ?? assert.fail())
       return { remove: head.sequence, entries: [entry], head: headAt(head, entry) }
     },
     /the end of the ledger does not authenticate/,
@@ -233,17 +233,17 @@ const strangersForgeries: Record<string, readonly [Parameters<typeof asStranger>
   'the newest entry is replaced, and the head stays': [
     ({ epoch, head, entries }) => ({
       remove: head.sequence,
-      entries: [forgedEntry(epoch, entries.at(-2) ?? assert.fail(), true)],
+      entries: [forgedEntry(epoch, entries.at(-2) ?? assert.fail())],
     }),
-    /entry 5 has no sealed part, though no snapshot covers it/,
+    /the ledger ends with another entry 5 than the one that is there/,
   ],
   'an entry before the newest is replaced, and the newest one follows from it': [
     ({ epoch, head, entries }) => {
-      const first = forgedEntry(epoch, entries.at(-3) ?? assert.fail(), true)
-      const second = forgedEntry(epoch, first, true)
+      const first = forgedEntry(epoch, entries.at(-3) ?? assert.fail())
+      const second = forgedEntry(epoch, first)
       return { remove: head.sequence - 1, entries: [first, second] }
     },
-    /entry 4 has no sealed part, though no snapshot covers it/,
+    /the ledger ends with another entry 5 than the one that is there/,
   ],
   'the ledger is cut where it never ended': [
     ({ head, entries }) => ({ remove: head.sequence, head: headAt(head, entries.at(-2) ?? assert.fail()) }),
@@ -266,9 +266,9 @@ for (const [name, [forge, message]] of Object.entries(strangersForgeries)) {
 test('entries that a snapshot covers can’t be replaced before a recovery either', async (t) => {
   const { folder } = await lostKey(t)
   asStranger(folder, ({ epoch, entries, head }) => {
-    const replaced = forgedEntry(epoch, entries[0] ?? assert.fail(), true)
-    const follows = forgedEntry(epoch, replaced, true)
-    return { remove: 2, entries: [replaced, follows, forgedEntry(epoch, follows, true)], head }
+    const replaced = forgedEntry(epoch, entries[0] ?? assert.fail())
+    const follows = forgedEntry(epoch, replaced)
+    return { remove: 2, entries: [replaced, follows, forgedEntry(epoch, follows)], head }
   })
   await assertNothingRecovered(folder, key(), {
     code: 'recovery_invalid',

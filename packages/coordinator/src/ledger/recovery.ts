@@ -28,9 +28,9 @@ const pageSize = 1000
 /**
  * A ledger whose sealed key doesn't open it. Until {@link SealedLedger.recover} succeeds, none of its bytes change.
  *
- * What recovery can check: that whoever wrote the snapshot, each entry and the end of the ledger had the data encryption
- * key, and wrote them for this place. So without that key somebody can only put back a ledger as it once was: the
- * whole up to an end that this Coordinator itself wrote. What recovery can't check: the MACs, since their key was lost.
+ * What recovery can check: that whoever wrote the snapshot, the changes after it and the end of the ledger had the data
+ * encryption key, and wrote them for this place; and the end names the hash over all records. So without that key
+ * somebody can only put back a ledger as it once was, up to an end that this Coordinator itself wrote. What recovery can't check: the MACs, since their key was lost.
  * So whoever has the data encryption key and can write the disk may have forged what is recovered.
  *
  * Ledgers of format 1 show less: in their end, what changes no state could be made up, and they could be cut anywhere.
@@ -76,7 +76,7 @@ export class SealedLedger {
       const state = applyChanges(replayed.state, changes)
       const epoch = replayed.epoch.next({})
       const time = this.#options.now()
-      const audited = { time, audit, changes: new Uint8Array(), hasSnapshot: true }
+      const audited = { time, audit, changes: new Uint8Array() }
       const entry = sealEntry(epoch, replayed.head, audited)
       const { written: position, unconfirmed } = await this.#writeGuarded(epoch, replayed, (anchored) =>
         epochBatch(epoch, entry, state, { confirmed: entry.sequence, anchored }),

@@ -4,7 +4,6 @@ import type { PreparedManifest } from '../manifest/index.ts'
 import { Refusal } from '../refusal.ts'
 import {
   type LedgerBackend,
-  type LedgerFormat,
   StorageDamaged,
   type StoredEntry,
   type StoredHead,
@@ -169,7 +168,7 @@ function replayTail(
   let replaces = false
   while (point.sequence < head.sequence) {
     for (const entry of pageOf(backend, point, head.sequence)) {
-      const opened = openEntry(epoch, point, entry, backend.format, verifyMacs)
+      const opened = openEntry(epoch, point, entry, verifyMacs)
       replaces ||= replacesSecrets(opened)
       for (const change of opened) changes.push(change)
       bytes += entry.sealedPart?.length ?? 0
@@ -191,7 +190,6 @@ export function openEntry(
   epoch: Epoch,
   point: ChainPoint,
   entry: StoredEntry,
-  format: LedgerFormat,
   verifyMacs: boolean,
 ): readonly StoredChange[] {
   verifyChain(point, entry)
@@ -201,7 +199,7 @@ export function openEntry(
       `entry ${entry.sequence} is of epoch ${entry.epoch}; it must be of ${epoch.number}`,
     )
   }
-  const opened = openSealedPart(epoch, point, entry, format)
+  const opened = openSealedPart(epoch, point, entry)
   return opened.length === 0 ? [] : decode(opened, `entry ${entry.sequence}`)
 }
 

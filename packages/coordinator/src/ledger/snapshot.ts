@@ -6,7 +6,7 @@ import type { ChainPoint } from './entry.ts'
 import type { Epoch } from './epoch.ts'
 import { framed, sha256, uint64 } from './framing.ts'
 
-/** The second one also says that each entry after the snapshot has a sealed part. */
+/** The second one also says that the head next to it has a tag, so that nobody can leave it out. */
 const sealLabels: Readonly<Record<LedgerFormat, string>> = {
   1: 'taw ledger snapshot v1',
   2: 'taw ledger snapshot v2',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import { test, type TestContext } from 'node:test'
 import { loadManifest } from '../manifest/index.ts'
 import { simulationSealing } from '../sealing/providers/simulation.ts'
@@ -102,7 +102,10 @@ function alter(folder: string, sql: string, ...parameters: (Uint8Array | number)
   database.close()
 }
 
-/** Every how manieth byte is flipped; all of them take some minutes (set TAW_EVERY_BYTE=1). */
+/**
+ * Every how manieth byte of SQLite's files is flipped; all of them take some minutes (set TAW_EVERY_BYTE=1). Of the
+ * sealed key and of the fields of records it is every one.
+ */
 const stride = process.env['TAW_EVERY_BYTE'] === '1' ? 1 : 97
 
 for (const [what, make] of Object.entries({ killed: killedDirectory, closed: closedDirectory })) {
@@ -118,7 +121,7 @@ for (const [what, make] of Object.entries({ killed: killedDirectory, closed: clo
       for (
         let offset = 0;
         offset < bytes.length;
-        offset += name === 'sealed_key' ? Math.ceil(stride / 9) : stride
+        offset += name !== 'sealed_key' ? stride : what === 'closed' ? 1 : Math.ceil(stride / 9)
       ) {
         const flipped = Buffer.from(bytes)
         flipped[offset] = (flipped[offset] ?? 0) ^ (1 << ((offset * 5) % 8))
@@ -160,6 +163,63 @@ for (const [what, make] of Object.entries({ killed: killedDirectory, closed: clo
     }
   })
 }
+
+/** What identifies a row, and its fields. */
+const fields: Record<string, { readonly key: string; readonly columns: readonly string[] }> = {
+  entries: { key: 'sequence', columns: ['epoch', 'public', 'sealed_digest', 'hash', 'mac'] },
+  sealed: { key: 'sequence', columns: ['bytes'] },
+  head: {
+    key: 'id',
+    columns: ['ledger_id', 'epoch', 'sequence', 'hash', 'confirmed', 'anchored', 'tag', 'mac'],
+  },
+  snapshot: {
+    key: 'id',
+    columns: ['epoch', 'sequence', 'hash', 'seal_mode', 'recovery', 'sealed', 'mac'],
+  },
+}
+
+/** Other values of a field, each of which differs in one byte, or in its length. */
+function* alterations(value: SQLOutputValue | undefined): Generator<Uint8Array | number | string> {
+  if (typeof value === 'number')
+    yield* [value + 1, value + 256, Math.max(0, value - 1)].filter((n) => n !== value)
+  if (typeof value === 'string') yield `${value} `
+  if (!(value instanceof Uint8Array)) return
+  for (let at = 0; at < value.length; at++) {
+    yield value.with(at, (value[at] ?? 0) ^ (1 << (at % 8)))
+  }
+  if (value.length > 0) yield value.subarray(1)
+  yield Buffer.concat([value, Buffer.of(0)])
+}
+
+test('any other value in any field of any record is refused', async (t) => {
+  const folder = await forgetDigest(await killedDirectory(t, someWork))
+  // So that what is altered is altered in the file, as it is read.
+  alter(folder, 'PRAGMA wal_checkpoint(TRUNCATE)')
+  const expected = await examine(folder)
+  assert.ok('state' in expected)
+  const database = new DatabaseSync(path.join(folder, 'ledger.db'))
+  database.exec('PRAGMA synchronous = OFF')
+  let count = 0
+  for (const [table, { key, columns }] of Object.entries(fields)) {
+    for (const row of database.prepare(`SELECT * FROM ${table}`).all()) {
+      for (const column of columns) {
+        const update = database.prepare(
+          `UPDATE ${table} SET ${column} = ? WHERE ${key} = ${Number(row[key])}`,
+        )
+        for (const altered of alterations(row[column])) {
+          update.run(altered)
+          const where = `${table} ${String(row[key])}, ${column}: ${String(altered)}`
+          assert.ok('refused' in (await examine(folder)), where)
+          count++
+        }
+        update.run(row[column] ?? null)
+      }
+    }
+  }
+  database.close()
+  t.diagnostic(`${count} alterations`)
+  assert.deepEqual(await examine(folder), expected)
+})
 
 test('a start in state 1 leaves a damaged write-ahead log as it is', async (t) => {
   const folder = await killedDirectory(t, someWork)
