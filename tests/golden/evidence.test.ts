@@ -367,7 +367,7 @@ describe('evidence verify: mutations', { skip: skipWithoutShared }, () => {
         test(`${base}: ${name}`, async () => {
           const files = certificate === undefined ? [] : [vectorPath(certificate)]
           assertValid(await verify(vectorPath(file), files, time), kind)
-          // The two policy choices are refused: docs/attestation/choices.md.
+          // The two policy choices are refused: docs/attestation/README.md.
           const mutated = scratchFile(ops.reduce<Uint8Array>(change, readFileSync(vectorPath(file))))
           assertInvalid(await verify(mutated, files, time), kind)
         })
