@@ -1,15 +1,22 @@
-// Verifications per second of CPU time, for each kind of evidence, against the machine's own rate of P-256 verifications in the
-// same run. CPU time, because others may be using the machine. `node bench/attestation.ts [seconds per measurement]`
+// Verifications per second of CPU time, for each kind of evidence, against the machine's own rates of P-256 and P-384
+// verifications in the same run. CPU time, because others may be using the machine, and a second of it is a second of one core.
+// `node bench/attestation.ts [seconds per measurement]`
 
 import { generateKeyPairSync, sign, verify } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { nodeCrypto } from '../packages/attestation/src/core/node.ts'
 import {
+  NO_AMD_COLLATERAL,
   amdCollateralFromFiles,
   amdVerifier,
+  azureVtpmVerifier,
+  collateralFromFiles,
   collateralFromParts,
   intelVerifier,
   nitroVerifier,
+  parseAzureVtpmEvidence,
+  platformKeysFromJwk,
+  verifyCcaToken,
 } from '../packages/attestation/src/index.ts'
 import type { IntelCollateralParts } from '../packages/attestation/src/index.ts'
 import { sharedPath, skipWithoutShared } from '../tests/support/shared.ts'
@@ -78,6 +85,42 @@ function nitroCase(documentFile: string, time: string): BenchCase {
   }
 }
 
+function azureCase(
+  kind: string,
+  evidenceFile: string,
+  time: string,
+  collateral: readonly string[],
+): BenchCase {
+  const json = file(evidenceFile)
+  const at = new Date(time)
+  return {
+    kind,
+    prepare: () => {
+      const amd = amdVerifier({ crypto: nodeCrypto, revocation: 'if-given' })
+      const intel = intelVerifier({ crypto: nodeCrypto })
+      const verifier = azureVtpmVerifier({ crypto: nodeCrypto, amd, intel })
+      const given = {
+        amd: NO_AMD_COLLATERAL,
+        intel: collateralFromFiles(collateral.map((name) => file(`collateral/${name}`))),
+      }
+      return () => verifier.verifyEvidence(parseAzureVtpmEvidence(json), given, at)
+    },
+  }
+}
+
+function ccaCase(id: string): BenchCase {
+  const { vectors } = JSON.parse(Buffer.from(file('index.json')).toString()) as {
+    vectors: { id: string; file: string; platform_public_key_jwk?: unknown }[]
+  }
+  const vector = vectors.find((one) => one.id === id)
+  const token = file(vector?.file ?? '')
+  const platformKeys = platformKeysFromJwk(JSON.stringify(vector?.platform_public_key_jwk))
+  return {
+    kind: 'CCA token',
+    prepare: () => () => verifyCcaToken(token, { crypto: nodeCrypto, platformKeys }),
+  }
+}
+
 const CASES = (): readonly BenchCase[] => [
   intelCase('SGX quote v3', 'sgx/sgx-v3-automata-icelake.bin', '2025-08-30T05:09:06Z', [
     'sgx-00606a000000-2025-08-15-ev17-v3-8fdd553e',
@@ -101,6 +144,16 @@ const CASES = (): readonly BenchCase[] => [
     '2025-06-01T00:00:00Z',
   ),
   nitroCase('nitro/nitro-nautilus-weather.cbor', '2025-04-15T02:25:23Z'),
+  azureCase('Azure VM on SNP', 'azure-vtpm/az-snp-vtpm-trustee-v1.json', '2025-06-01T00:00:00Z', []),
+  azureCase('Azure VM on TDX', 'azure-vtpm/az-tdx-vtpm-trustee-v1.json', '2024-12-17T00:50:00Z', [
+    'tcbinfo/tdx-00806f050000-2024-12-05-ev17-v3-151208f5.json',
+    'qeidentity/td_qe-2024-12-05-ev17-7c7e032b.json',
+    'crl/platform-2024-11-28-5adc9408.der',
+    'crl/root-2024-03-20-6b9fff78.der',
+    'chain/tcb-signing-2018-2025.pem',
+    'chain/pck-platform-ca.pem',
+  ]),
+  ccaCase('cca-veraison-good'),
 ]
 
 /** Rounds per second of CPU time, all threads counted; a tenth of the time warms up. */
@@ -122,19 +175,24 @@ async function repeat(round: () => unknown, milliseconds: number): Promise<numbe
   return rounds
 }
 
-function report(what: string, perSecond: number, reference: number): void {
-  const ratio = reference / perSecond
+interface References {
+  readonly p256: number
+  readonly p384: number
+}
+
+function report(what: string, perSecond: number, { p256, p384 }: References): void {
+  const ratios = `${(p256 / perSecond).toFixed(1).padStart(6)} P-256, ${(p384 / perSecond).toFixed(2).padStart(6)} P-384`
   console.log(
-    `${what.padEnd(52)} ${perSecond.toFixed(0).padStart(7)} per CPU second ${ratio.toFixed(2).padStart(7)} P-256 verifications each`,
+    `${what.padEnd(48)} ${perSecond.toFixed(0).padStart(6)} per CPU second ${ratios} verifications each`,
   )
 }
 
-async function p256Rate(): Promise<number> {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+async function verificationRate(namedCurve: 'P-256' | 'P-384', hash: 'sha256' | 'sha384'): Promise<number> {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve })
   const data = new Uint8Array(432)
   const key = { key: publicKey, dsaEncoding: 'ieee-p1363' } as const
-  const signature = sign('sha256', data, { key: privateKey, dsaEncoding: 'ieee-p1363' })
-  return rate(() => verify('sha256', data, key, signature))
+  const signature = sign(hash, data, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+  return rate(() => verify(hash, data, key, signature))
 }
 
 async function main(): Promise<void> {
@@ -142,11 +200,15 @@ async function main(): Promise<void> {
     console.log(`not measured: ${skipWithoutShared}`)
     return
   }
-  const reference = await p256Rate()
-  report('P-256 verification (OpenSSL)', reference, reference)
+  const references = {
+    p256: await verificationRate('P-256', 'sha256'),
+    p384: await verificationRate('P-384', 'sha384'),
+  }
+  report('P-256 verification (OpenSSL)', references.p256, references)
+  report('P-384 verification (OpenSSL)', references.p384, references)
   for (const { kind, prepare } of CASES()) {
-    report(`${kind}, cached collateral and chains`, await rate(prepare()), reference)
-    report(`${kind}, nothing cached`, await rate(() => prepare()()), reference)
+    report(`${kind}, cached collateral and chains`, await rate(prepare()), references)
+    report(`${kind}, nothing cached`, await rate(() => prepare()()), references)
   }
 }
 

@@ -27,17 +27,9 @@ import { findNitroDocument } from '../../packages/attestation/src/nitro/containe
 import { nitroVerifier } from '../../packages/attestation/src/nitro/verify.ts'
 import { readShared, sharedPath, skipWithoutShared } from '../support/shared.ts'
 import { mutate, randomNumbers } from './attestation.ts'
+import { Costs, MAX_MILLISECONDS } from './costs.ts'
+import type { FuzzReport } from './costs.ts'
 
-interface FuzzReport {
-  readonly inputs: number
-  /** How many were accepted; nothing that anybody signed was altered in them. */
-  readonly accepted: number
-  readonly slowestMilliseconds: number
-  readonly slowestInput: string
-}
-
-/** Issue 6: no input costs more than this. CPU time, because others may be using the machine. */
-const MAX_MILLISECONDS = 50
 /** Milan's VCEKs of the vectors and its revocation list are valid then. */
 const AMD_TIME = new Date('2025-06-01T00:00:00Z')
 
@@ -183,21 +175,17 @@ export async function fuzzOtherKinds(inputs: number, seed: number): Promise<Fuzz
   const pick = <T>(list: readonly T[]): T => list[random(list.length)] ?? assert.fail('an empty list')
 
   let accepted = 0
-  let slowest = { milliseconds: 0, input: '' }
+  const costs = new Costs()
   for (let index = 0; index < inputs; index++) {
     const { name, originals, run } = pick(surfaces)
     const input = mutate(pick(originals), pick(pick(surfaces).originals), random)
     const what = `${name}, seed ${seed}, input ${index}`
-    const before = process.cpuUsage()
-    const found = await outcome(run, input, what)
-    const { user, system } = process.cpuUsage(before)
-    const milliseconds = (user + system) / 1000
-    if (milliseconds > slowest.milliseconds) slowest = { milliseconds, input: what }
+    const found = await costs.of(what, () => outcome(run, input, what))
     if (found === undefined) continue
     accepted += 1
     assert.ok(genuine.get(name)?.has(found), `${what}: evidence was accepted that nobody made`)
   }
-  return { inputs, accepted, slowestMilliseconds: slowest.milliseconds, slowestInput: slowest.input }
+  return { inputs, accepted, ...costs.report() }
 }
 
 async function outcome(run: Surface['run'], input: Uint8Array, what: string): Promise<string | undefined> {

@@ -1,11 +1,13 @@
 // `taw evidence` on all recorded evidence: verdicts, facts, scenarios, mutations, through the program as main.ts runs it;
 // a few through real processes.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { runCli } from '../../packages/cli/src/cli.ts'
+import { makeCliFolder } from '../support/run-cli.ts'
 import { readShared, sharedPath, skipWithoutShared } from '../support/shared.ts'
 import { apply, isAccepted, loadMutations } from './intel-vectors.ts'
 import type { CollateralFiles, Scenario } from './intel-vectors.ts'
@@ -56,6 +58,8 @@ const mutations = present
 const ofKind = (...kinds: string[]): Vector[] => vectors.filter(({ kind }) => kinds.includes(kind))
 const vectorPath = (file: string): string => sharedPath(`golden/vectors/${file}`)
 
+const cliMain = path.resolve(import.meta.dirname, '../../packages/cli/src/main.ts')
+
 const scratch = mkdtempSync(path.join(tmpdir(), 'taw-evidence-'))
 after(() => {
   rmSync(scratch, { recursive: true })
@@ -82,6 +86,7 @@ async function verify(
   file: string,
   collateral: readonly string[],
   time: string,
+  flags: readonly string[] = [],
 ): Promise<Result & { code: number }> {
   const given = collateral.flatMap((one) => ['--collateral', one])
   const { code, stdout, stderr } = await taw(
@@ -93,6 +98,7 @@ async function verify(
     time,
     '--output',
     'json',
+    ...flags,
   )
   assert.notEqual(stdout, '', stderr)
   return { code, ...(JSON.parse(stdout) as Result) }
@@ -118,7 +124,7 @@ function assertInvalid(result: Result & { code: number }, kind: string | null): 
   assert.notEqual(result.error?.remedy ?? '', '')
 }
 
-/** Facts that need more than the document itself (data that an enclave held), or say how another library printed it. */
+/** Facts that need more than the document itself (data that an enclave held), or are the words of another library. */
 const NOT_OURS = new Set([
   'enclave_held_data_hex',
   'protected_decoded',
@@ -126,6 +132,7 @@ const NOT_OURS = new Set([
   'keys',
   'payload_map_len_canonical',
   'chain_subjects',
+  'cert_err',
 ])
 
 /** Every recorded fact is in the claims; times may be written differently. */
@@ -360,11 +367,375 @@ describe('evidence verify: mutations', { skip: skipWithoutShared }, () => {
         test(`${base}: ${name}`, async () => {
           const files = certificate === undefined ? [] : [vectorPath(certificate)]
           assertValid(await verify(vectorPath(file), files, time), kind)
-          // The two policy choices are refused: docs/attestation/choices.md.
+          // The two policy choices are refused: docs/attestation/README.md.
           const mutated = scratchFile(ops.reduce<Uint8Array>(change, readFileSync(vectorPath(file))))
           assertInvalid(await verify(mutated, files, time), kind)
         })
       }
     }
   }
+})
+
+describe('evidence show', { skip: skipWithoutShared }, () => {
+  const showJson = async (
+    file: string,
+  ): Promise<{ kind: string; verified: boolean; wrappings: string[]; facts: Fields }> => {
+    const { code, stdout, stderr } = await taw('evidence', 'show', file, '--output', 'json')
+    assert.equal(code, 0, stderr)
+    return JSON.parse(stdout) as { kind: string; verified: boolean; wrappings: string[]; facts: Fields }
+  }
+  const kindOf: Readonly<Record<string, string>> = {
+    'nitro-attestation': 'nitro-document',
+    'az-snp-vtpm': 'azure-vtpm',
+    'az-tdx-vtpm': 'azure-vtpm',
+    'arm-cca-token': 'cca-token',
+  }
+  const all = vectors.filter(({ kind }) =>
+    /^(?:sgx-quote|tdx-quote|snp-report|nitro-att|az-|arm-)/.test(kind),
+  )
+  /** What a verification found out, or what stands in the tokens under numbers. */
+  const afterVerification =
+    /^(?:sig_ok|qe_binding_ok|qe_sig_ok|trailing|sig_len|outer_keys|.*_claims|.*_alg|.*_sig_ok|platform_nonce.*)$/
+
+  test('every vector, as it is and as hex and base64 text, with its facts', async () => {
+    assert.ok(all.length > 90)
+    for (const { id, kind, file, facts = {} } of all) {
+      const bytes = readFileSync(vectorPath(file))
+      const shown = await showJson(vectorPath(file))
+      assert.equal(shown.kind, kindOf[kind] ?? kind, id)
+      assert.equal(shown.verified, false)
+      const td = facts['td_quote'] as Fields | undefined
+      const parsed = Object.fromEntries(
+        Object.entries({ ...facts, ...(td && { td_quote: undefined }) }).filter(
+          ([name, value]) => value !== undefined && !afterVerification.test(name),
+        ),
+      )
+      assertFacts(shown.facts, parsed, id)
+      for (const [form, text] of [
+        ['hex', `0x${bytes.toString('hex')}\n`],
+        ['base64', bytes.toString('base64').replace(/.{76}/g, '$&\n')],
+        ['base64', bytes.toString('base64url')],
+      ] as const) {
+        const decoded = await showJson(scratchFile(text))
+        assert.equal(decoded.wrappings[0], form, id)
+        assert.deepEqual(decoded.facts, shown.facts, id)
+      }
+    }
+  })
+
+  test('wrappers', async () => {
+    for (const [name, kind, ...wrappings] of [
+      ['oe-report-bad.bin', 'sgx-quote', 'open-enclave-report'],
+      ['oe-cert-ec-bad.der', 'sgx-quote', 'certificate'],
+      ['maa-signing-cert.pem', 'sgx-quote', 'certificate'],
+      ['azure-oe-enclave-info-release.json', 'sgx-quote', 'json', 'open-enclave-report'],
+      ['oasis-pcs-quote-bundle.cbor', 'sgx-quote', 'cbor'],
+      ['dstack-tdx-lite-getquote.json', 'tdx-quote', 'json'],
+      ['veraison-sevsnp-tsm-report.json', 'snp-report', 'json', 'certificate-table'],
+      ['evervault-cert-with-nitro-doc.der', 'nitro-document', 'certificate'],
+    ] as const) {
+      const shown = await showJson(vectorPath(`wrappers/${name}`))
+      assert.deepEqual([shown.kind, ...shown.wrappings], [kind, ...wrappings], name)
+    }
+  })
+
+  test('a report with its certificate table after it verifies without more', async () => {
+    const { auxblob, outblob } = readShared(
+      'golden/vectors/wrappers/veraison-sevsnp-tsm-report.json',
+    ) as Record<string, string>
+    const both = Buffer.concat([
+      Buffer.from(outblob ?? '', 'base64url'),
+      Buffer.from(auxblob ?? '', 'base64url'),
+    ])
+    for (const file of [scratchFile(both), vectorPath('wrappers/veraison-sevsnp-tsm-report.json')]) {
+      assertValid(await verify(file, [], '2025-06-01T00:00:00Z'), 'snp-report')
+    }
+  })
+
+  test('says what it is not', async () => {
+    for (const file of [
+      'README.md',
+      'wrappers/oe-endorsements.bin',
+      'roots/amd-ark-milan.pem',
+      'azure-vtpm/az-snp-vtpm-trustee-v1.hcl-report.bin',
+    ]) {
+      const { code, stdout, stderr } = await taw('evidence', 'show', vectorPath(file))
+      assert.equal(code, 1)
+      assert.equal(stdout, '')
+      assert.match(stderr, /^Error: Showing .*nothing that is known: expected SGX quote, .*\n$/)
+    }
+  })
+})
+
+describe('package-info of evidence', { skip: skipWithoutShared }, () => {
+  test('the entry is a policy that its own evidence satisfies, and that others of its kind do not', async () => {
+    const at = (id: string): { file: string; files: string[]; time: string } => {
+      const {
+        file = '',
+        scenarios,
+        signing_certs: certificates,
+        expected,
+      } = vectors.find((one) => one.id === id) ?? {}
+      const [scenario] = scenarios ?? []
+      return {
+        file: vectorPath(file),
+        files: [
+          ...Object.values(scenario?.collateral ?? {}),
+          ...(certificates ?? []).map((one) => one.file),
+        ].map((one) => vectorPath(String(one))),
+        time:
+          scenario?.validation_time ??
+          certificates?.[0]?.not_after ??
+          String(expected?.['validation_time'] ?? noTime),
+      }
+    }
+    for (const [id, member, other] of [
+      ['tdx-v4-phala', 'TDX', 'tdx-v4-dstack-report'],
+      ['sgx-v3-automata-icelake', 'SignerID', 'sgx-v3-oasis-mainnet-tx'],
+      ['snp-v2-milan-virtee', 'SNP', 'snp-v3-genoa-ms'],
+      ['snp-v2-milan-gosev-debug', 'SNP', 'snp-v2-milan-virtee'],
+      ['nitro-dstack', 'Nitro', 'nitro-nautilus-weather'],
+      ['nitro-dstack-debug', 'Nitro', 'nitro-dstack'],
+      ['az-snp-vtpm-trustee-v1', 'AzureVTPM', 'az-snp-vtpm-trustee-genoa'],
+      ['az-tdx-vtpm-trustee-v1', 'AzureVTPM', 'az-snp-vtpm-trustee-v1'],
+    ] as const) {
+      const { code, stdout } = await taw('package-info', at(id).file)
+      assert.equal(code, 0)
+      assert.ok(member in (JSON.parse(stdout) as Fields), id)
+      const accepting = JSON.parse(stdout) as Record<string, Fields>
+      const sgxOrTdx =
+        member === 'TDX'
+          ? accepting['TDX']
+          : member === 'AzureVTPM'
+            ? accepting['AzureVTPM']?.['TDX']
+            : member === 'SignerID'
+              ? accepting
+              : undefined
+      if (sgxOrTdx) Object.assign(sgxOrTdx, { AcceptedTCBStatuses: ['SWHardeningNeeded', 'OutOfDate'] })
+      const policy = scratchFile(JSON.stringify(accepting))
+      const manifest = scratchFile(`Packages:\n  app: ${JSON.stringify(accepting)}\nMarbles: {}\n`)
+      for (const flags of [
+        ['--policy', policy],
+        ['--policy', manifest, '--package', 'app'],
+      ]) {
+        const own = await verify(at(id).file, at(id).files, at(id).time, flags)
+        assertValid(own, own.kind ?? '')
+      }
+      const foreign = await verify(at(other).file, at(other).files, at(other).time, ['--policy', policy])
+      assert.equal(foreign.verdict, 'invalid', id)
+      assert.notEqual(foreign.claims, null, `${other} is genuine all the same`)
+      assert.equal(foreign.checks.at(-1)?.outcome, 'failed')
+    }
+  })
+
+  test('an outdated platform and a debug enclave are valid without a policy, and invalid with one', async () => {
+    for (const [id, check] of [
+      ['sgx-v3-azure-sdk-release', 'tcb-status'],
+      ['sgx-v3-azure-sdk-debug', 'debug'],
+    ] as const) {
+      const { file = '', scenarios = [], facts } = quotes.find((one) => one.id === id) ?? {}
+      const [scenario] = scenarios
+      const files = Object.values(scenario?.collateral ?? {}).map((one) => vectorPath(String(one)))
+      const time = scenario?.validation_time ?? ''
+      assertValid(await verify(vectorPath(file), files, time), 'sgx-quote')
+      const policy = scratchFile(JSON.stringify({ UniqueID: (facts?.['body'] as Fields)['mrenclave'] }))
+      const result = await verify(vectorPath(file), files, time, ['--policy', policy])
+      assert.deepEqual(
+        [result.verdict, result.code, result.error?.check, result.tcbStatus],
+        ['invalid', 1, check, 'OutOfDate'],
+      )
+    }
+  })
+})
+
+describe('package-info of signed enclaves', { skip: skipWithoutShared }, () => {
+  interface Recorded {
+    readonly sigstruct: { readonly length: number; readonly fields: Readonly<Record<string, string>> }
+    readonly stdout: readonly string[]
+  }
+  const recorded = present ? (readShared('golden/cli/package-info.json') as Recorded) : undefined
+  const rows = recorded?.stdout.slice(1) ?? []
+
+  function sigstruct(): Buffer {
+    const bytes = Buffer.alloc(recorded?.sigstruct.length ?? 0)
+    bytes.set(Buffer.from(recorded?.sigstruct.fields['0'] ?? '', 'hex'), 0)
+    bytes.set(Buffer.from(recorded?.sigstruct.fields['24'] ?? '', 'hex'), 24)
+    for (let octet = 0; octet < 256; octet++) bytes[128 + octet] = octet
+    bytes.fill(0xab, 960, 992)
+    bytes.writeUInt16LE(7, 1024)
+    bytes.writeUInt16LE(3, 1026)
+    return bytes
+  }
+
+  function elf(section: string, content: Buffer, after: Buffer = Buffer.alloc(0)): Buffer {
+    const names = Buffer.from(`\0${section}\0.shstrtab\0`)
+    const header = Buffer.alloc(0x40)
+    Buffer.from('7f454c460201', 'hex').copy(header)
+    const table = header.length + content.length + names.length + after.length
+    header.writeBigUInt64LE(BigInt(table), 0x28)
+    header.writeUInt16LE(0x40, 0x3a)
+    header.writeUInt16LE(3, 0x3c)
+    header.writeUInt16LE(2, 0x3e)
+    const entry = (name: number, offset: number, size: number): Buffer => {
+      const bytes = Buffer.alloc(0x40)
+      bytes.writeUInt32LE(name, 0)
+      bytes.writeUInt32LE(1, 4)
+      bytes.writeBigUInt64LE(BigInt(offset), 0x18)
+      bytes.writeBigUInt64LE(BigInt(size), 0x20)
+      return bytes
+    }
+    const namesAt = header.length + content.length
+    return Buffer.concat([
+      header,
+      content,
+      names,
+      after,
+      Buffer.alloc(0x40),
+      entry(1, header.length, content.length),
+      entry(section.length + 2, namesAt, names.length),
+    ])
+  }
+
+  async function assertProperties(place: string, title: string): Promise<void> {
+    const { code, stdout, stderr } = await taw('package-info', place)
+    assert.equal(code, 0, stderr)
+    assert.deepEqual(stdout.trimEnd().split('\n').slice(-5), [title, ...rows])
+  }
+
+  async function assertRefused(place: string, reason: RegExp): Promise<void> {
+    const { code, stdout, stderr } = await taw('package-info', place)
+    assert.deepEqual([code, stdout], [1, ''])
+    assert.match(stderr, reason)
+  }
+
+  test('files: a SIGSTRUCT of any name, ELF with either section, at any offset', async () => {
+    const at = (offset: number): Buffer => Buffer.concat([Buffer.alloc(offset), sigstruct(), Buffer.alloc(9)])
+    const files = [
+      sigstruct(),
+      ...[0, 16, 64, 112, 128, 144].map((offset) => elf('.oeinfo', at(offset))),
+      ...[0, 16, 64, 128, 256, 1000].map((offset) => elf('.note.sgxmeta', at(offset))),
+    ]
+    for (const file of files.map((bytes) => scratchFile(bytes)))
+      await assertProperties(file, `PackageProperties for '${file}':`)
+  })
+
+  test('folders: Gramine and Occlum', async () => {
+    const gramine = mkdtempSync(path.join(scratch, 'gramine-'))
+    writeFileSync(path.join(gramine, 'app.sig'), sigstruct())
+    await assertProperties(gramine, `PackageProperties for Gramine instance at '${gramine}':`)
+    writeFileSync(path.join(gramine, 'other.sig'), sigstruct())
+    await assertRefused(gramine, /several signatures, app\.sig, other\.sig/)
+    const occlum = mkdtempSync(path.join(scratch, 'occlum-'))
+    await assertRefused(occlum, /neither a Gramine signature/)
+    mkdirSync(path.join(occlum, 'build/lib'), { recursive: true })
+    await assertRefused(occlum, /neither a Gramine signature/)
+    const library = path.join(occlum, 'build/lib/libocclum-libos.signed.so')
+    writeFileSync(library, elf('.note.sgxmeta', sigstruct()))
+    await assertProperties(occlum, `PackageProperties for Occlum image at '${occlum}':`)
+    writeFileSync(library, elf('.note.sgxmeta', sigstruct().subarray(0, 1000)))
+    await assertRefused(occlum, /SIGSTRUCT\) is cut/)
+  })
+
+  test('what is cut or has none is refused, with a reason', async () => {
+    const cut = elf('.note.sgxmeta', sigstruct().subarray(0, 1500), sigstruct())
+    for (const [content, reason] of [
+      [sigstruct().subarray(0, 900), /it has 900 of 1808 bytes/],
+      [elf('.text', sigstruct()), /no section \.oeinfo or \.note\.sgxmeta/],
+      [elf('.note.sgxmeta', Buffer.alloc(2000)), /hold no signature/],
+      [cut, /it has 1500 of 1808 bytes/],
+      [elf('.oeinfo', sigstruct()).subarray(0, 300), /the ELF file is cut/],
+      [Buffer.from('just text\n'), /neither a signed enclave/],
+      [Buffer.concat([sigstruct(), sigstruct().fill(1, 960, 992)]), /2 enclaves/],
+    ] as const) {
+      await assertRefused(scratchFile(content), reason)
+    }
+    await assertRefused(path.join(scratch, 'missing'), /no such file or folder/)
+  })
+
+  test('as JSON it is an entry of Packages', async () => {
+    const { stdout } = await taw('package-info', scratchFile(sigstruct()), '--output', 'json')
+    const signer = rows[1]?.split(': ')[1]
+    assert.deepEqual(JSON.parse(stdout), { SignerID: signer, ProductID: 7, SecurityVersion: 3 })
+  })
+})
+
+describe('exit codes and streams', { skip: skipWithoutShared }, () => {
+  const quote = vectorPath('tdx/tdx-v4-phala.bin')
+  const at = ['--time', '2025-07-04T10:16:31Z']
+
+  test('2 for wrong usage and what can not be read, and nothing but usage on stdout', async () => {
+    for (const [stdout, args] of [
+      [/^$/, ['/nonexistent', ...at]],
+      [/^$/, [quote, '--collateral', '/nonexistent', ...at]],
+      [/^$/, [quote, '--collateral', quote, ...at]],
+      [/^$/, [quote, '--time', '2025-02-30T00:00:00Z']],
+      [/^$/, [quote, '--time', '2025-02-03']],
+      [/^$/, [quote, '--kind', 'sgx']],
+      [/^$/, [quote, '--output', 'yaml']],
+      [/^$/, [quote, '--policy', '/nonexistent']],
+      [/^$/, [quote, '--policy', scratchFile('{"MRTD": "00"}')]],
+      [/^$/, [quote, '--policy', scratchFile('{"Packages": {"app": {}}}')]],
+      [/^$/, [quote, '--policy', scratchFile('{"Packages": {"app": {}}}'), '--package', 'other']],
+      [/^$/, [quote, '--package', 'app']],
+      [/^Usage: taw evidence verify /, []],
+      [/^Usage: taw evidence verify /, [quote, '--unknown']],
+    ] as const) {
+      const result = await taw('evidence', 'verify', ...args)
+      assert.equal(result.code, 2, `${args.join(' ')}: ${result.stdout}`)
+      assert.match(result.stdout, stdout)
+      assert.match(result.stderr, /^Error: /m)
+    }
+  })
+
+  test('a damaged file in a folder is passed over with a warning, a damaged revocation list is not', async () => {
+    const folder = mkdtempSync(path.join(scratch, 'collateral-'))
+    for (const [slot, file] of Object.entries(
+      quotes.find(({ id }) => id === 'tdx-v4-phala')?.scenarios?.[0]?.collateral ?? {},
+    )) {
+      copyFileSync(vectorPath(String(file)), path.join(folder, slot))
+    }
+    writeFileSync(path.join(folder, 'broken.json'), '{"tcbInfo": {}, "signature": ""}')
+    writeFileSync(path.join(folder, 'notes.txt'), 'unrelated')
+    const args = ['evidence', 'verify', quote, '--collateral', folder, ...at]
+    const { code, stderr } = await taw(...args)
+    assert.equal(code, 0)
+    assert.match(
+      stderr,
+      /because damaged: in .* "broken\.json"\n.*because no collateral: in .* "notes\.txt"\n/,
+    )
+    const named = await taw(...args, '--collateral', path.join(folder, 'broken.json'))
+    assert.equal(named.code, 2)
+    const list = readFileSync(path.join(folder, 'pck_crl'))
+    for (const [name, content] of [
+      ['old.crl', Buffer.alloc(0)],
+      ['list', list.subarray(0, 200)],
+    ] as const) {
+      writeFileSync(path.join(folder, name), content)
+      const refused = await taw(...args)
+      assert.deepEqual([refused.code, refused.stdout], [2, ''])
+      assert.match(refused.stderr, /Error: Reading the revocation list/)
+      rmSync(path.join(folder, name))
+    }
+  })
+
+  test('as processes: the verdict first; standard input', async () => {
+    using home = makeCliFolder()
+    const [valid, invalid, other] = await Promise.all([
+      home.taw(['evidence', 'verify', quote, '--collateral', vectorPath('collateral'), ...at]),
+      home.taw(['evidence', 'verify', quote, ...at]),
+      home.taw(['evidence', 'verify', quote, '--kind', 'snp-report']),
+    ])
+    assert.equal(valid.code, 0, valid.stderr)
+    assert.match(valid.stdout, /^VALID: TDX quote\nTCB status: UpToDate\n/)
+    assert.equal(invalid.code, 1)
+    assert.match(
+      invalid.stdout,
+      /^INVALID: TDX quote\nFailed check: root-ca-crl\nWhy: .*\nExpected: .*\nFound: .*\nWhat to do: /,
+    )
+    assert.equal(other.code, 1)
+    assert.match(other.stdout, /^INVALID: SEV-SNP report\nFailed check: evidence-kind\n/)
+    const command = ['--disable-warning=ExperimentalWarning', cliMain, 'evidence', 'show', '-']
+    const piped = spawnSync(process.execPath, command, { input: readFileSync(quote), encoding: 'utf8' })
+    assert.match(piped.stdout, /^TDX quote\nNOT VERIFIED: /)
+  })
 })

@@ -101,7 +101,7 @@ interface Mutations {
   }[]
 }
 
-/** Where the libraries differ, `expected.accept` is 'policy'; docs/attestation.md (Intel) says why we decide like this. */
+/** Where the libraries differ, `expected.accept` is 'policy'; docs/attestation/intel.md says why we decide like this. */
 const POLICY_CHOICES: Readonly<Record<string, boolean>> = {
   'trailing-zeros-64': true,
   'outer-cert-type-5': false,

@@ -111,6 +111,61 @@ suite('a genuine quote', () => {
   })
 })
 
+suite('a heap of files', () => {
+  const quote = platform.sgxQuote()
+  const other = new IntelPlatform()
+  const newer = new Date('2025-06-14T00:00:00Z')
+  /** Newer than the genuine ones, under the same names, and signed by somebody else. */
+  const forged: Readonly<Partial<IntelCollateralParts>> = {
+    tcbInfo: other.signedTcbInfo(other.sgxTcbInfo({ tcbEvaluationDataNumber: 99 })),
+    qeIdentity: other.signedQeIdentity(other.qeIdentity({ tcbEvaluationDataNumber: 99 })),
+    pckCrl: other.pckCrl({ thisUpdate: newer }),
+    rootCaCrl: other.rootCrl({ thisUpdate: newer }),
+  }
+
+  test('may hold what is not genuine beside what is', async () => {
+    const own = files(platform.parts())
+    for (const heap of [
+      [...files(other.parts(forged)), ...own],
+      [...own, ...files(other.parts(forged))],
+    ]) {
+      const claims = await verifier.verifyQuote(quote, collateralFromFiles(heap), AT)
+      assert.equal(claims.tcb.tcbEvaluationDataNumber, 17)
+      await verifier.verifyQuote(quote, collateralFromFiles(heap), AT)
+    }
+  })
+
+  test('does not verify with what is not genuine in place of what is', async () => {
+    for (const [name, check] of [
+      ['tcbInfo', 'tcb-info'],
+      ['qeIdentity', 'qe-identity-document'],
+      ['pckCrl', 'pck-crl'],
+      ['rootCaCrl', 'root-ca-crl'],
+    ] as const) {
+      const { [name]: _left, ...rest } = platform.parts()
+      const heap = [...Object.values(rest), ...files(other.parts(forged))]
+      await refused(check, quote, () =>
+        collateralFromFiles(heap.filter((part) => part instanceof Uint8Array)),
+      )
+    }
+  })
+
+  test('has the newest genuine list and document count, and no older one in its place', async () => {
+    const strict = new IntelPlatform({ revokedByCa: [3] })
+    const lists = [strict.pckCrl({ thisUpdate: newer }), strict.pckCrl()]
+    const outdated = platform.signedTcbInfo(
+      platform.sgxTcbInfo({ tcbEvaluationDataNumber: 18, tcbLevels: [level([1], 11, 'OutOfDate')] }),
+    )
+    const heap = collateralFromFiles([...files(platform.parts()), outdated])
+    assert.equal((await verifier.verifyQuote(quote, heap, AT)).tcb.status, 'OutOfDate')
+    const revoked = collateralFromFiles([...files(strict.parts()), ...lists])
+    const error = await evidenceRejection(() =>
+      verifierOf(strict).verifyQuote(strict.sgxQuote(), revoked, AT),
+    )
+    assert.equal(error.check, 'pck-crl')
+  })
+})
+
 suite('revocation lists', () => {
   const quote = platform.sgxQuote()
   const late = { thisUpdate: new Date('2025-06-15T00:00:01Z') }

@@ -1,10 +1,4 @@
-import {
-  EvidenceInvalid,
-  PolicyMismatch,
-  appraisePackage,
-  evidenceClaimsJson,
-  evidenceVerifier,
-} from '@taw/attestation'
+import { EvidenceInvalid, evidenceClaimsJson, evidenceVerifier } from '@taw/attestation'
 import type {
   EvidenceCollateral,
   EvidenceKind,
@@ -22,7 +16,8 @@ import { INVALID, UNUSABLE } from '../evidence/exit-codes.ts'
 import { outputFormat, timeOf } from '../evidence/flags.ts'
 import { readPolicyFile } from '../evidence/policy-file.ts'
 import { isKind, kinds, readEvidence } from '../evidence/read-evidence.ts'
-import { invalidResult, mismatchResult, tcbOf, validResult } from '../evidence/result.ts'
+import { judge } from '../evidence/judge.ts'
+import { invalidResult } from '../evidence/result.ts'
 import type { VerificationResult } from '../evidence/result.ts'
 
 /** Whether evidence is genuine, and what a policy allows. No network: all that is needed are files. */
@@ -65,27 +60,5 @@ async function verify(
     if (!(error instanceof EvidenceInvalid)) throw error
     return invalidResult(evidence.kind, error)
   }
-  const genuine = { claims, json: await evidenceClaimsJson(claims, evidence, nodeCrypto) }
-  try {
-    requireNotRevoked(claims)
-    return validResult(genuine, policy ? appraisePackage(claims, policy) : [])
-  } catch (error) {
-    if (!(error instanceof PolicyMismatch)) throw error
-    return mismatchResult(genuine, error)
-  }
-}
-
-/**
- * Intel's word on a revoked level is that its keys are not to be trusted any more, so that anybody may have made the
- * quote. No policy can allow it. How good every other status is, a policy says.
- */
-function requireNotRevoked(claims: VerifiedClaims): void {
-  const { tcbStatus } = tcbOf(claims)
-  if (tcbStatus !== 'Revoked') return
-  throw new PolicyMismatch('tcb-status', {
-    message: 'Intel has revoked the TCB level of this platform',
-    expected: 'a level that is not revoked',
-    found: tcbStatus,
-    remedy: 'do not trust this platform; use another machine',
-  })
+  return judge({ claims, json: await evidenceClaimsJson(claims, evidence, nodeCrypto) }, policy)
 }

@@ -103,12 +103,15 @@ function readFile(bytes: Uint8Array, file: string): EvidenceCollateral | Evidenc
 function besideEvidence(bytes: Uint8Array): EvidenceCollateral | undefined {
   try {
     const collateral = findEvidence(bytes)?.collateral
-    return collateral === NO_EVIDENCE_COLLATERAL ? undefined : collateral
+    return collateral && isSomething(collateral) ? collateral : undefined
   } catch (error) {
     if (error instanceof EvidenceInvalid) return undefined
     throw error
   }
 }
+
+const isSomething = ({ intel, amd, ccaPlatformKeys }: EvidenceCollateral): boolean =>
+  [...Object.values(intel), ...Object.values(amd), ccaPlatformKeys].some((items) => items.length > 0)
 
 type RevocationList = AmdCollateral['revocationLists'][number]
 

@@ -1,0 +1,64 @@
+import { getHeapStatistics } from 'node:v8'
+
+/** Issue 6: no input costs more than this. CPU time, because others may be using the machine. */
+export const MAX_MILLISECONDS = 50
+/** Issue 6; what one input allocates. */
+export const MAX_BYTES = 16 * 1024 * 1024
+
+export interface FuzzReport {
+  readonly inputs: number
+  /** How many were accepted; nothing that anybody signed was altered in them. */
+  readonly accepted: number
+  readonly slowestMilliseconds: number
+  readonly slowestInput: string
+  readonly largestBytes: number
+  readonly largestInput: string
+  /** Inputs above {@link MAX_MILLISECONDS} or {@link MAX_BYTES}. */
+  readonly expensive: readonly string[]
+}
+
+type Summary = Omit<FuzzReport, 'inputs' | 'accepted'>
+
+/** A few are enough to look into. */
+const MAX_EXPENSIVE = 20
+
+/**
+ * What inputs cost: CPU time of this thread alone, and how much the heap and the memory beside it grew. A garbage
+ * collection in between hides what was freed; among millions of inputs an expensive one is seen all the same.
+ */
+export class Costs {
+  #slowest = { milliseconds: 0, input: '' }
+  #largest = { bytes: 0, input: '' }
+  readonly #expensive: string[] = []
+
+  async of<T>(input: string, run: () => Promise<T>): Promise<T> {
+    const memory = memoryInUse()
+    const before = process.threadCpuUsage()
+    const result = await run()
+    const { user, system } = process.threadCpuUsage(before)
+    const bytes = memoryInUse() - memory
+    const milliseconds = (user + system) / 1000
+    if (milliseconds > this.#slowest.milliseconds) this.#slowest = { milliseconds, input }
+    if (bytes > this.#largest.bytes) this.#largest = { bytes, input }
+    const isExpensive = milliseconds > MAX_MILLISECONDS || bytes > MAX_BYTES
+    if (isExpensive && this.#expensive.length < MAX_EXPENSIVE) {
+      this.#expensive.push(`${input}: ${milliseconds.toFixed(1)} ms, ${(bytes / 1024 ** 2).toFixed(1)} MB`)
+    }
+    return result
+  }
+
+  report(): Summary {
+    return {
+      slowestMilliseconds: this.#slowest.milliseconds,
+      slowestInput: this.#slowest.input,
+      largestBytes: this.#largest.bytes,
+      largestInput: this.#largest.input,
+      expensive: this.#expensive,
+    }
+  }
+}
+
+function memoryInUse(): number {
+  const { used_heap_size: heap, external_memory: external } = getHeapStatistics()
+  return heap + external
+}
