@@ -87,8 +87,11 @@ const later = [
   'uninstall',
 ]
 
-/** Ours alone: a command, and what spec/quirks.md wants for files with secrets. */
-const additions = { commands: ['ledger', 'ledger inspect', 'run'], flags: ['force'] }
+/** Ours alone: commands, and what spec/quirks.md wants for files with secrets. */
+const additions = {
+  commands: ['collateral', 'collateral export', 'collateral import', 'ledger', 'ledger inspect', 'run'],
+  flags: ['force'],
+}
 
 describe('flags.json', { skip: skipWithoutShared }, () => {
   const recorded = skipWithoutShared ? undefined : (readShared('golden/cli/flags.json') as RecordedFlags)

@@ -1,4 +1,11 @@
-import { certificateFiles, forceFlag, outputFlag, recoveryKeyFlags, userFlags } from './arguments/flags.ts'
+import {
+  certificateFiles,
+  collateralServiceFlags,
+  forceFlag,
+  outputFlag,
+  recoveryKeyFlags,
+  userFlags,
+} from './arguments/flags.ts'
 import type { CommandSpec, GroupSpec } from './command.ts'
 
 /** Words that only hold commands together. */
@@ -6,6 +13,7 @@ export const groups: readonly GroupSpec[] = [
   { name: 'manifest', about: 'Set, read and verify the manifest of a deployment' },
   { name: 'secret', about: 'Set and read secrets' },
   { name: 'certificate', about: "Fetch the Coordinator's certificates" },
+  { name: 'collateral', about: 'Carry what vouches for evidence to machines without a network' },
   { name: 'ledger', about: 'Look into sealed state without a key' },
 ]
 
@@ -185,6 +193,26 @@ export const commands: readonly CommandSpec[] = [
     about: 'Print the public records of a seal directory and verify their chain; needs no key',
     flags: [outputFlag()],
     load: async () => (await import('./commands/ledger-inspect.ts')).ledgerInspect,
+  },
+  {
+    path: ['collateral', 'export'],
+    arguments: 'EVIDENCE|FMSPC ... -o FILE',
+    count: [1, Infinity],
+    about: 'Fetch what evidence or a kind of platform needs, and write it as one file',
+    flags: [
+      outputFlag(),
+      { name: 'tee', type: 'strings', default: '[sgx,tdx]', means: 'for an FMSPC: which TEEs' },
+      ...collateralServiceFlags,
+    ],
+    load: async () => (await import('./commands/collateral.ts')).collateralExport,
+  },
+  {
+    path: ['collateral', 'import'],
+    arguments: 'FILE --cache DIR',
+    count: [1, 1],
+    about: 'Verify the documents of an exported file, and put them into a cache directory; needs no network',
+    flags: [{ name: 'cache', type: 'string', means: "a Coordinator's directory for collateral (required)" }],
+    load: async () => (await import('./commands/collateral.ts')).collateralImport,
   },
   {
     path: ['run'],

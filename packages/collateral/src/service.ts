@@ -1,5 +1,12 @@
 import { NO_AMD_COLLATERAL, amdVerifier, intelVerifier } from '@taw/attestation'
-import type { AmdCollateral, AmdRoot, Certificate, CryptoPort, IntelCollateral } from '@taw/attestation'
+import type {
+  AmdCollateral,
+  AmdRoot,
+  Certificate,
+  CollateralRequest,
+  CryptoPort,
+  IntelCollateral,
+} from '@taw/attestation'
 import { collateralForSnpReport } from './amd-collateral.ts'
 import type { AmdServiceOptions } from './amd-service.ts'
 import { CacheDirectory } from './cache-directory.ts'
@@ -127,6 +134,7 @@ export function createCollateralService(options: CollateralServiceOptions): Coll
   })
   const intel = {
     library,
+    requests: new Map<string, CollateralRequest>(),
     verifier: intelVerifier({ crypto, ...(intelAnchors ? { anchors: intelAnchors } : {}) }),
     update: fetcher.update,
     now,
