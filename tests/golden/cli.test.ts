@@ -88,7 +88,17 @@ const later = [
 
 /** Ours alone: commands, what spec/quirks.md wants for files with secrets, and a form for machines. */
 const additions = {
-  commands: ['evidence', 'evidence show', 'evidence verify', 'ledger', 'ledger inspect', 'run'],
+  commands: [
+    'collateral',
+    'collateral export',
+    'collateral import',
+    'evidence',
+    'evidence show',
+    'evidence verify',
+    'ledger',
+    'ledger inspect',
+    'run',
+  ],
   flags: ['force'],
   flagsOf: new Map([['package-info', ['output']]]),
 }

@@ -2,6 +2,7 @@ import { nodeCrypto } from '@taw/attestation/node'
 import { CollateralUnavailable, createCollateralService } from '@taw/collateral'
 import type { CollateralNotice, CollateralService, CollateralServiceOptions } from '@taw/collateral'
 import assert from 'node:assert/strict'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { VendorServer } from './vendor-server.ts'
 
 /** A clock and timers that a test moves. */
@@ -14,13 +15,15 @@ export class TestTime {
   }
 
   /** Moves the clock, then runs what is due. */
-  set(time: string): void {
+  async set(time: string): Promise<void> {
     this.now = new Date(time)
     for (const timer of [...this.#timers]) {
       if (timer.at > this.now.getTime()) continue
       this.#timers.delete(timer)
       timer.action()
     }
+    // What a timer started goes on, and sets the next one.
+    await turn()
   }
 
   readonly timers = {

@@ -150,6 +150,16 @@ export class IntelPlatform {
     )
   }
 
+  /** A root CA's list that names others than the platform was made with. */
+  rootCrlWith(revokedSerials: readonly number[], thisUpdate: Date): Uint8Array {
+    const nextUpdate = new Date('2025-07-01T00:00:00Z')
+    return buildCrl(
+      { issuer: 'Intel SGX Root CA', thisUpdate, nextUpdate, revokedSerials },
+      this.#rootKey.privateKey,
+      'ecdsa-sha384',
+    )
+  }
+
   pckCrl(dates: { thisUpdate?: Date; nextUpdate?: Date } = {}, key: 'ca' | 'root' = 'ca'): Uint8Array {
     return buildCrl(
       {

@@ -1,5 +1,6 @@
 import {
   certificateFiles,
+  collateralServiceFlags,
   forceFlag,
   formatFlag,
   outputFlag,
@@ -13,6 +14,7 @@ export const groups: readonly GroupSpec[] = [
   { name: 'manifest', about: 'Set, read and verify the manifest of a deployment' },
   { name: 'secret', about: 'Set and read secrets' },
   { name: 'certificate', about: "Fetch the Coordinator's certificates" },
+  { name: 'collateral', about: 'Carry what vouches for evidence to machines without a network' },
   { name: 'ledger', about: 'Look into sealed state without a key' },
   { name: 'evidence', about: 'Look into evidence of TEEs, and verify it offline' },
 ]
@@ -234,6 +236,26 @@ export const commands: readonly CommandSpec[] = [
     about: "Print what a manifest's Packages says of a signed enclave, or of the workload in evidence",
     flags: [formatFlag],
     load: async () => (await import('./commands/package-info.ts')).packageInfo,
+  },
+  {
+    path: ['collateral', 'export'],
+    arguments: 'EVIDENCE|FMSPC ... -o FILE',
+    count: [1, Infinity],
+    about: 'Fetch what evidence or a kind of platform needs, and write it as one file',
+    flags: [
+      outputFlag(),
+      { name: 'tee', type: 'strings', default: '[sgx,tdx]', means: 'for an FMSPC: which TEEs' },
+      ...collateralServiceFlags,
+    ],
+    load: async () => (await import('./commands/collateral.ts')).collateralExport,
+  },
+  {
+    path: ['collateral', 'import'],
+    arguments: 'FILE --cache DIR',
+    count: [1, 1],
+    about: 'Verify the documents of an exported file, and put them into a cache directory; needs no network',
+    flags: [{ name: 'cache', type: 'string', means: "a Coordinator's directory for collateral (required)" }],
+    load: async () => (await import('./commands/collateral.ts')).collateralImport,
   },
   {
     path: ['run'],

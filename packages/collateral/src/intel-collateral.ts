@@ -1,5 +1,6 @@
+import { hash } from 'node:crypto'
 import { collateralRequest, findQuote, mergeCollateral, parseQuote } from '@taw/attestation'
-import type { IntelCollateral, IntelVerifier } from '@taw/attestation'
+import type { CollateralRequest, IntelCollateral, IntelVerifier, Quote } from '@taw/attestation'
 import type { CheckedDocument } from './checker.ts'
 import { nameOf } from './documents.ts'
 import type { DocumentId, PckCa, PckCertificateQuery, Tee, UpdatePolicy } from './documents.ts'
@@ -7,6 +8,8 @@ import { CollateralUnavailable } from './failure.ts'
 import type { DocumentLibrary } from './library.ts'
 
 export interface IntelPorts {
+  /** What quotes of a platform need, by the SHA-256 of their certificates: reading those takes most of a cached look-up. */
+  readonly requests: Map<string, CollateralRequest>
   readonly library: DocumentLibrary
   readonly verifier: IntelVerifier
   readonly update: UpdatePolicy
@@ -25,7 +28,7 @@ export interface IntelPlatformId {
 export async function collateralForQuote(evidence: Uint8Array, ports: IntelPorts): Promise<IntelCollateral> {
   const { library, verifier, now } = ports
   const bytes = findQuote(evidence)?.quote ?? evidence
-  const { tee, platform, pckCertificate } = collateralRequest(parseQuote(bytes))
+  const { tee, platform, pckCertificate } = requestOf(parseQuote(bytes), ports.requests)
   if (platform) {
     const ids = documentsOf({ tee, ...platform }, ports.update)
     if (!ids.every((id) => library.has(id))) {
@@ -43,6 +46,22 @@ export async function collateralForPlatform(
 ): Promise<IntelCollateral> {
   return mergeDocuments(await getAll(library, documentsOf(platform, update)))
 }
+
+function requestOf(quote: Quote, known: IntelPorts['requests']): CollateralRequest {
+  const tee = quote.header.teeType
+  const key = `${tee} ${hash('sha256', quote.certification.bytes, 'base64')}`
+  const found = known.get(key)
+  if (found) return found
+  const request = collateralRequest(quote)
+  // Without a certificate the answer depends on the header too.
+  if (!request.platform) return request
+  if (known.size >= MAX_REQUESTS) known.clear()
+  known.set(key, request)
+  return request
+}
+
+/** Half a kilobyte each. */
+const MAX_REQUESTS = 4096
 
 /** A quote without its PCK certificate: that comes first, and says which platform it is. */
 async function forUnnamedPlatform(

@@ -202,7 +202,7 @@ describe('Intel’s services', () => {
       // Later it works again, though it has not for a while.
       server.replies.clear()
       serveIntel(server, platform)
-      time.set('2025-06-10T00:01:00Z')
+      await time.set('2025-06-10T00:01:00Z')
       assert.equal(await verify(platform.sgxQuote(), await service.forQuote(platform.sgxQuote())), 'UpToDate')
       service.close()
     })

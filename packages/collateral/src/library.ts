@@ -230,7 +230,8 @@ export class DocumentLibrary {
       this.#ports.counters.unavailable += 1
       throw refusal
     }
-    const known = this.#kept.get(name)?.document ?? (await this.#fromDisk(id, name))
+    // Also when memory has one that has ended: another process may have imported a newer one.
+    const known = (await this.#fromDisk(id, name)) ?? this.#kept.get(name)?.document
     if (known && isValidAt(known, now)) return known
     return this.#fetch(id, name, known)
   }

@@ -43,7 +43,10 @@ export async function withRetries<Answer>(
   for (let number = 1; ; number++) {
     const left = deadline - performance.now()
     try {
-      return { answer: await attempt(Math.ceil(Math.max(1, Math.min(policy.attemptTimeoutMs, left)))), failures }
+      return {
+        answer: await attempt(Math.ceil(Math.max(1, Math.min(policy.attemptTimeoutMs, left)))),
+        failures,
+      }
     } catch (error) {
       if (!(error instanceof FetchFailure)) throw error
       const { reason, message, retryAfterMs = 0 } = error

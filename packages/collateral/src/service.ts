@@ -3,6 +3,7 @@ import type {
   AmdCollateral,
   AmdRoot,
   Certificate,
+  CollateralRequest,
   CryptoPort,
   EvidenceCollateral,
   FoundEvidence,
@@ -142,6 +143,7 @@ export function createCollateralService(options: CollateralServiceOptions): Coll
   })
   const intel = {
     library,
+    requests: new Map<string, CollateralRequest>(),
     verifier: intelVerifier({ crypto, ...(intelAnchors ? { anchors: intelAnchors } : {}) }),
     update: fetcher.update,
     now,

@@ -75,6 +75,19 @@ export const outputFlag = (fallback?: string): Flag => ({
 /** For commands that print facts. */
 export const formatFlag: Flag = { name: 'output', type: 'string', default: 'text', means: 'text or json' }
 
+/** Which services collateral comes from, and how they are reached. */
+export const collateralServiceFlags: readonly Flag[] = [
+  { name: 'pccs-url', type: 'string', means: "URL of a PCCS instead of Intel's own service" },
+  { name: 'kds-url', type: 'string', means: "URL of a cache instead of AMD's own service" },
+  { name: 'service-ca', type: 'string', means: "PEM file of the CA of the services' TLS certificates" },
+  {
+    name: 'accept-any-tls',
+    type: 'bool',
+    means: 'accept a service with a TLS certificate of its own making',
+  },
+  { name: 'tcb-update', type: 'string', default: 'standard', means: 'standard or early TCB info' },
+]
+
 /** Ours: the original overwrites silently. */
 export const forceFlag: Flag = {
   name: 'force',
