@@ -21,7 +21,7 @@ const KINDS: ReadonlyMap<string, Evidence['kind']> = new Map([
 /** The host's quoting service answers within a second; the kernel itself gives up after 30 s. */
 const TIMEOUT_MS = 60_000
 /** For stand-ins of the kernel; see {@link requestFiles}. */
-const ATTRIBUTE_WAIT_MS = 1000
+const ATTRIBUTE_WAIT_MS = 2000
 
 /** A quote for somebody else is being made; a signal came; a writer came between. */
 const TRANSIENT: readonly (string | undefined)[] = ['EBUSY', 'EINTR', 'EAGAIN']
@@ -35,7 +35,7 @@ export interface TsmOptions {
   readonly privlevel?: number
   /** How long one report may take, with all attempts; default 60 s. */
   readonly timeoutMs?: number
-  /** How long to wait for attributes that are missing at first, which never happens on configfs; default 1 s. */
+  /** How long to wait for attributes that are missing at first, which never happens on configfs; default 2 s. */
   readonly attributeWaitMs?: number
 }
 

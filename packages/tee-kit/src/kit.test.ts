@@ -50,7 +50,7 @@ test('evidence from the devices goes through providers and verifiers, and shows 
     signerId: String(enclave.identity['SignerID']),
     productId: 1n,
     securityVersion: 5,
-    reportData: [allReportData.toString('hex')],
+    reportData: allReportData.toString('hex'),
   })
 
   const tsm = await openEvidenceProvider('tsm', { tsmRoot: guest.root, privlevel: 1 })

@@ -46,7 +46,7 @@ export interface KitOptions {
 export interface KitDescription extends JsonObject {
   /** PEM. */
   readonly intelRoot: string
-  /** By product; PEM: ARK, then ASK and ASVK. Empty without SEV-SNP devices: the keys take long to make. */
+  /** ARKs by product, PEM. Empty without SEV-SNP devices: the keys take long to make. */
   readonly amdRoots: Readonly<Record<string, string>>
   readonly collateralService: { readonly url: string; readonly ca: string }
   /** By name. */
@@ -92,7 +92,7 @@ export async function startKit(options: KitOptions): Promise<Kit> {
   })
   const description: KitDescription = {
     intelRoot: pem(intel.rootCertificate),
-    amdRoots: amd ? { [amd.product]: pem(amd.ark, amd.intermediate('VCEK'), amd.intermediate('VLEK')) } : {},
+    amdRoots: amd ? { [amd.product]: pem(amd.ark) } : {},
     collateralService: { url: service.url, ca: service.ca },
     devices: Object.fromEntries(made.map(({ name, description: about }) => [name, about])),
   }
