@@ -62,3 +62,6 @@ export type { IntelFlavour } from './service/intel.ts'
 
 export { startKit } from './kit.ts'
 export type { DeviceDescription, Kit, KitDescription, KitOptions, SnpIdentity, TdIdentity } from './kit.ts'
+
+export { createAzureVm } from './azure/vm.ts'
+export type { AzureEvidenceOptions, AzureFault, AzureVm, AzureVmOptions } from './azure/vm.ts'
