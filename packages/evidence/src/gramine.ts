@@ -66,7 +66,7 @@ async function requireDcap(root: string): Promise<void> {
   } catch (error) {
     throw unusable(
       `looking for Gramine's kind of attestation: ${reasonOf(error)}; ` +
-        'this needs an SGX enclave of Gramine 1.2 or newer, started with gramine-sgx',
+        'this needs an SGX enclave of a current Gramine, started with gramine-sgx',
       error,
     )
   }

@@ -21,7 +21,7 @@ const KINDS: ReadonlyMap<string, Evidence['kind']> = new Map([
 /** The host's quoting service answers within a second; the kernel itself gives up after 30 s. */
 const TIMEOUT_MS = 60_000
 /** For stand-ins of the kernel; see {@link requestFiles}. */
-const ATTRIBUTE_WAIT_MS = 1000
+const ATTRIBUTE_WAIT_MS = 2000
 
 /** A quote for somebody else is being made; a signal came; a writer came between. */
 const TRANSIENT: readonly (string | undefined)[] = ['EBUSY', 'EINTR', 'EAGAIN']
@@ -35,7 +35,7 @@ export interface TsmOptions {
   readonly privlevel?: number
   /** How long one report may take, with all attempts; default 60 s. */
   readonly timeoutMs?: number
-  /** How long to wait for attributes that are missing at first, which never happens on configfs; default 1 s. */
+  /** How long to wait for attributes that are missing at first, which never happens on configfs; default 2 s. */
   readonly attributeWaitMs?: number
 }
 
@@ -173,21 +173,23 @@ async function optional(reading: Promise<Uint8Array>): Promise<Uint8Array> {
   }
 }
 
-function remedyFor(error: unknown): string {
-  switch (systemCodeOf(error)) {
-    case 'ENXIO':
-    case 'ENOTTY':
-      return 'no driver answers: this is no TDX or SEV-SNP guest, or the module tdx_guest or sev-guest is not loaded'
-    case 'EACCES':
-    case 'EPERM':
-      return 'run as root, or let this user write there'
-    case 'EROFS':
-      return 'mount configfs for writing'
-    case 'ENOENT':
-      return 'mount configfs at /sys/kernel/config, with a kernel 6.7 or newer and its module tsm_report (formerly tsm)'
-    case 'EINVAL':
-      return 'the kernel refuses the request; a privlevel must be at least what privlevel_floor says'
-    default:
-      return "look at the kernel's log; the host must serve quotes to this guest"
-  }
-}
+const NO_DRIVER =
+  'no driver answers: this is no TDX or SEV-SNP guest, or the module tdx_guest or sev-guest is not loaded'
+const NO_RIGHT = 'run as root, or let this user write there'
+
+/** What to do, by the system's name of the error. */
+const REMEDIES: ReadonlyMap<string | undefined, string> = new Map([
+  ['ENXIO', NO_DRIVER],
+  ['ENOTTY', NO_DRIVER],
+  ['EACCES', NO_RIGHT],
+  ['EPERM', NO_RIGHT],
+  ['EROFS', 'mount configfs for writing'],
+  [
+    'ENOENT',
+    'mount configfs at /sys/kernel/config, with a kernel 6.7 or newer and its module tsm_report (formerly tsm)',
+  ],
+  ['EINVAL', 'the kernel refuses the request; a privlevel must be at least what privlevel_floor says'],
+])
+
+const remedyFor = (error: unknown): string =>
+  REMEDIES.get(systemCodeOf(error)) ?? "look at the kernel's log; the host must serve quotes to this guest"

@@ -59,3 +59,9 @@ export { startCollateralService } from './service/collateral-service.ts'
 export type { CollateralService, CollateralServiceOptions } from './service/collateral-service.ts'
 export type { ContentFault, Resource, ServiceFault } from './service/answer.ts'
 export type { IntelFlavour } from './service/intel.ts'
+
+export { startKit } from './kit.ts'
+export type { DeviceDescription, Kit, KitDescription, KitOptions, SnpIdentity, TdIdentity } from './kit.ts'
+
+export { createAzureVm } from './azure/vm.ts'
+export type { AzureEvidenceOptions, AzureFault, AzureVm, AzureVmOptions } from './azure/vm.ts'

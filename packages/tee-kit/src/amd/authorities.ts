@@ -29,7 +29,7 @@ export const amdName = (commonName: string): Name => [
 
 export const p384Key = (): KeyPair => generateKeyPairSync('ec', { namedCurve: 'P-384' })
 
-/** The second octet of an authority's serial number is its product line, the others which authority it is. */
+/** The first octet of an authority's serial number is its product line, the others which authority it is. */
 const LINE: Record<AmdProduct, string> = { Milan: '01', Genoa: '02', Turin: '03' }
 const KDS = 'https://kdsintf.amd.com'
 
@@ -49,43 +49,46 @@ export interface EndorsementContent extends Validity {
   readonly cspId: string
 }
 
+/** Common names without the product line, and the last two octets of serial numbers. */
+const INTERMEDIATE: Record<EndorsementType, { name: string; serial: string }> = {
+  VCEK: { name: 'SEV', serial: '0001' },
+  VLEK: { name: 'SEV-VLEK', serial: '0101' },
+}
+
+interface IntermediateAuthority {
+  readonly issuer: Issuer
+  readonly certificate: Buffer
+}
+
 export class AmdAuthorities {
   readonly product: AmdProduct
   readonly #validity: Validity
   readonly #ark: Issuer
-  readonly #below: Readonly<Record<EndorsementType, { issuer: Issuer; certificate: Buffer }>>
+  readonly #below = new Map<EndorsementType, IntermediateAuthority>()
+  readonly #newKey: () => KeyPair
   readonly ark: Buffer
 
   constructor(product: AmdProduct, validity: Validity, keyBits: number) {
     this.product = product
     this.#validity = validity
-    const newKey = (): KeyPair => generateKeyPairSync('rsa', { modulusLength: keyBits })
-    this.#ark = { name: amdName(`ARK-${product}`), key: newKey(), signature: 'rsa-pss-sha384' }
+    this.#newKey = () => generateKeyPairSync('rsa', { modulusLength: keyBits })
+    this.#ark = { name: amdName(`ARK-${product}`), key: this.#newKey(), signature: 'rsa-pss-sha384' }
     this.ark = this.#authority(this.#ark, '0000')
-    const below = (name: string, serial: string) => {
-      const issuer: Issuer = {
-        name: amdName(`${name}-${product}`),
-        key: newKey(),
-        signature: 'rsa-pss-sha384',
-      }
-      return { issuer, certificate: this.#authority(issuer, serial) }
-    }
-    this.#below = { VCEK: below('SEV', '0001'), VLEK: below('SEV-VLEK', '0101') }
   }
 
   /** ASK or ASVK, DER. */
   intermediate(type: EndorsementType): Buffer {
-    return this.#below[type].certificate
+    return this.#intermediate(type).certificate
   }
 
   /** Hex. */
   intermediateSerial(type: EndorsementType): string {
-    return LINE[this.product] + (type === 'VCEK' ? '0001' : '0101')
+    return LINE[this.product] + INTERMEDIATE[type].serial
   }
 
   /** @param key signs instead of the authority's own */
   endorse(content: EndorsementContent, key?: KeyPair): Buffer {
-    const { issuer } = this.#below[content.type]
+    const { issuer } = this.#intermediate(content.type)
     const { notBefore, notAfter, publicKey } = content
     return buildCertificate(
       {
@@ -109,6 +112,21 @@ export class AmdAuthorities {
       { ...dates, revokedSerials },
       key === undefined ? this.#ark : { ...this.#ark, key },
     )
+  }
+
+  /** Made when it is first needed: keys take long. */
+  #intermediate(type: EndorsementType): IntermediateAuthority {
+    const known = this.#below.get(type)
+    if (known !== undefined) return known
+    const { name, serial } = INTERMEDIATE[type]
+    const issuer: Issuer = {
+      name: amdName(`${name}-${this.product}`),
+      key: this.#newKey(),
+      signature: 'rsa-pss-sha384',
+    }
+    const made = { issuer, certificate: this.#authority(issuer, serial) }
+    this.#below.set(type, made)
+    return made
   }
 
   #authority({ name, key }: Issuer, serial: string): Buffer {

@@ -8,16 +8,15 @@ export function cbor(item: CborItem): Buffer {
   if (typeof item === 'number') return item >= 0 ? head(0, item) : head(1, -1 - item)
   if (typeof item === 'string') return Buffer.concat([head(3, Buffer.byteLength(item)), Buffer.from(item)])
   if (item instanceof Uint8Array) return Buffer.concat([head(2, item.length), item])
-  if (item instanceof Map) {
-    const entries: Map<number | string, CborItem> = item
-    return Buffer.concat([head(5, entries.size), ...[...entries].flat().map(cbor)])
-  }
+  if (isMap(item)) return Buffer.concat([head(5, item.size), ...[...item].flat().map(cbor)])
   if (Array.isArray(item)) {
     const items: readonly CborItem[] = item
     return Buffer.concat([head(4, items.length), ...items.map(cbor)])
   }
   throw new TypeError('not an item of CBOR')
 }
+
+const isMap = (item: CborItem): item is ReadonlyMap<number | string, CborItem> => item instanceof Map
 
 function head(major: number, value: number): Buffer {
   const first = major << 5
