@@ -189,6 +189,24 @@ export const commands: readonly CommandSpec[] = [
       (await import('./commands/recover-with-signature-sign-secret.ts')).recoverWithSignatureSignSecret,
   },
   {
+    path: ['audit'],
+    arguments: 'HOST:PORT',
+    count: [1, 1],
+    about: 'Print the audit log and verify its chain',
+    flags: [
+      { name: 'from', type: 'string', default: '1', means: 'sequence number of the first record' },
+      { name: 'limit', type: 'string', means: 'at most so many records; all by default' },
+      { name: 'format', type: 'string', default: 'json', means: 'json (one object a line) or text' },
+      {
+        name: 'known',
+        type: 'strings',
+        means: 'SEQUENCE:HASH of a record that was noted before, which must still be there',
+      },
+      outputFlag(),
+    ],
+    load: async () => (await import('./commands/audit.ts')).audit,
+  },
+  {
     path: ['ledger', 'inspect'],
     arguments: 'DIR',
     count: [1, 1],

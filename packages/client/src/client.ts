@@ -2,6 +2,7 @@ import { createHash, createPublicKey, verify } from 'node:crypto'
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import { formatAddress } from './address.ts'
 import type { Address } from './address.ts'
+import { type AuditPage, readAuditPage } from './audit.ts'
 import { parseCertificateChain } from './certificate-chain.ts'
 import type { CertificateChain } from './certificate-chain.ts'
 import { exchange } from './connection.ts'
@@ -134,6 +135,18 @@ export class CoordinatorClient {
   async updateLog(): Promise<readonly string[]> {
     const { answer } = await this.#get('/api/v2/update', 'Reading the update log')
     return answer.strings('updateLog')
+  }
+
+  /**
+   * A page of the audit log, oldest first; see {@link AuditChain} for its verification.
+   *
+   * @param from sequence number of the first entry, from 1
+   * @param limit at most so many; the Coordinator may give fewer
+   */
+  async auditPage(from: number, limit: number): Promise<AuditPage> {
+    const path = `/api/v2/audit?from=${from}&limit=${limit}`
+    const { answer } = await this.#get(path, 'Reading the audit log')
+    return readAuditPage(answer)
   }
 
   /** Every name that was asked for has an entry, in the order of `names`. */

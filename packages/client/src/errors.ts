@@ -16,6 +16,8 @@ export type ClientErrorCode =
   | 'manifest_inauthentic'
   /** What the Coordinator must be (era config, accepted statuses) can't be read. */
   | 'policy_invalid'
+  /** The audit log does not follow from itself, or lacks an entry that was known. */
+  | 'audit_inauthentic'
   /** The certificate or key of the user can't be used. */
   | 'identity_invalid'
   /** The answer is too large, or has not the shape of a Coordinator's answer. */

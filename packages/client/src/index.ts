@@ -1,6 +1,8 @@
 export { formatAddress, parseAddress } from './address.ts'
 export type { Address } from './address.ts'
 export type { CertificateChain } from './certificate-chain.ts'
+export { AuditChain } from './audit-chain.ts'
+export type { AuditEntry, AuditPage } from './audit.ts'
 export { parseCertificateChain } from './certificate-chain.ts'
 export { CoordinatorClient, checkManifestSignature } from './client.ts'
 export type {

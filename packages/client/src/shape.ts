@@ -59,6 +59,28 @@ export class AnswerReader {
     )
   }
 
+  /** A list of objects. */
+  objects(name: string): readonly AnswerReader[] {
+    const value: unknown = this.#members[name]
+    if (!Array.isArray(value)) return this.#fail(name, 'a list of objects')
+    return value.map((item: unknown) => new AnswerReader(`${this.#where}, in ${JSON.stringify(name)},`, item))
+  }
+
+  object(name: string): AnswerReader {
+    const value = this.#members[name]
+    return isObject(value) ? new AnswerReader(this.#where, value) : this.#fail(name, 'a JSON object')
+  }
+
+  isNull(name: string): boolean {
+    return this.#members[name] === null
+  }
+
+  /** Lower-case hex. */
+  hex(name: string): Uint8Array {
+    const text = this.string(name)
+    return /^(?:[0-9a-f]{2})*$/.test(text) ? Buffer.from(text, 'hex') : this.#fail(name, 'lower-case hex')
+  }
+
   /** A map with one reader for each entry, in the answer's order; null is an empty map. */
   entries(name: string): readonly (readonly [string, unknown])[] {
     const value = this.#members[name]

@@ -4,6 +4,7 @@ import type { InspectedRecord, Inspection } from '@taw/coordinator/inspect'
 import type { CommandHandler, Invocation } from '../command.ts'
 import { CliError } from '../errors.ts'
 import { openOutput } from '../output/files.ts'
+import { jsonLine } from '../output/json-line.ts'
 
 /** The public records of a seal directory, one JSON object a line, and whether their chain is whole. No key, no network. */
 export const ledgerInspect: CommandHandler = async (invocation) => {
@@ -14,7 +15,7 @@ export const ledgerInspect: CommandHandler = async (invocation) => {
   let inspection: Inspection
   try {
     inspection = inspectLedger(directory, (record) => {
-      output.write(`${toLine(record)}\n`)
+      output.write(toLine(record))
       span.count++
       span.first ??= record
       span.last = record
@@ -52,14 +53,8 @@ const openRecords = ({ flags, stdout }: Invocation): { write(text: string): void
   return file === undefined ? { write: stdout, close: () => undefined } : openOutput(file, 'the records')
 }
 
-/** Names in a record may be a hostile host's: what a terminal would act on is escaped, as JSON allows. */
-function toLine({ sequence, epoch, time, audit, hash }: InspectedRecord): string {
-  return JSON.stringify({ sequence, epoch, time: time.toISOString(), audit, hash }).replaceAll(
-    // JSON.stringify escapes C0; here are DEL and C1 (ECMA-48), and the marks that reorder what is shown (UAX #9).
-    /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-}
+const toLine = ({ sequence, epoch, time, audit, hash }: InspectedRecord): string =>
+  jsonLine({ sequence, epoch, time: time.toISOString(), audit, hash })
 
 function summarize({ ledgerId, epoch, entries, headHash, problem }: Inspection, span: Span): string[] {
   const { first, last } = span
