@@ -102,11 +102,7 @@ async function describe(
   return plan
 }
 
-function acknowledgementsOf(
-  state: StateWithManifest,
-  user: User,
-  raw: Uint8Array,
-): PlannedAcknowledgements {
+function acknowledgementsOf(state: StateWithManifest, user: User, raw: Uint8Array): PlannedAcknowledgements {
   const { pendingUpdate: waiting } = state
   const others = waiting !== undefined && Buffer.compare(waiting.raw, raw) === 0 ? waiting.acknowledgedBy : []
   const acknowledgedBy = new Set([...others, user.name])
@@ -134,7 +130,10 @@ function recoveryEffects(
   }
 }
 
-function pendingUpdate({ pendingUpdate: waiting }: StateWithManifest, raw: Uint8Array): UpdatePlan['pending'] {
+function pendingUpdate(
+  { pendingUpdate: waiting }: StateWithManifest,
+  raw: Uint8Array,
+): UpdatePlan['pending'] {
   if (waiting === undefined) return undefined
   return {
     manifestFingerprint: fingerprintOf(waiting.raw),

@@ -11,8 +11,10 @@ export function asksForDryRun(query: URLSearchParams): boolean {
   if (given.length === 1 && name === 'dry-run' && (value === '0' || value === '1')) return value === '1'
   throw new Refusal(
     'request_malformed',
-    `updating: the query asks for "${given.map((pair) => pair.join('=')).join('&').slice(0, 100)}"; it can be ` +
-      '"dry-run=1", "dry-run=0" or absent. Nothing was changed',
+    `updating: the query asks for "${given
+      .map((pair) => pair.join('='))
+      .join('&')
+      .slice(0, 100)}"; it can be ` + '"dry-run=1", "dry-run=0" or absent. Nothing was changed',
   )
 }
 
