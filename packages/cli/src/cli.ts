@@ -26,7 +26,7 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
       return 1
     }
     surroundings.stderr(`Error: ${error.message}`)
-    return 1
+    return error instanceof UsageError ? error.exitCode : 1
   }
 }
 

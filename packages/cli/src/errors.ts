@@ -7,9 +7,11 @@ export class CliError extends Error {
 export class UsageError extends Error {
   override readonly name = 'UsageError'
   readonly usage: string
+  readonly exitCode: number
 
-  constructor(message: string, usage: string) {
+  constructor(message: string, usage: string, exitCode: number) {
     super(message)
     this.usage = usage
+    this.exitCode = exitCode
   }
 }

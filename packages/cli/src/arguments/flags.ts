@@ -72,6 +72,21 @@ export const outputFlag = (fallback?: string): Flag => ({
   means: fallback === undefined ? 'file instead of stdout' : 'file to write',
 })
 
+export const recoveryDataFlag: Flag = {
+  name: 'recoverydata',
+  short: 'r',
+  type: 'string',
+  means: 'file for recovery secrets instead of stdout',
+}
+
+/** Ours, of commands whose result is for people or for programs. */
+export const formatFlag: Flag = {
+  name: 'output',
+  type: 'string',
+  default: 'text',
+  means: "'text' for people, or 'json'",
+}
+
 /** Ours: the original overwrites silently. */
 export const forceFlag: Flag = {
   name: 'force',
