@@ -14,7 +14,8 @@ const packages = {
 /** Single files of other packages that a package may import besides. */
 const files = {
   // `taw ledger inspect` reads what the Coordinator writes: one reader for both. It uses no key and changes nothing.
-  cli: ['coordinator/src/ledger/inspect\\.ts'],
+  // `taw manifest diff` compares manifests as a dry run of an update does: one reader, one comparison.
+  cli: ['coordinator/src/ledger/inspect\\.ts', 'coordinator/src/manifest/compare/offline\\.ts'],
 }
 const tests = '\\.test\\.ts$'
 

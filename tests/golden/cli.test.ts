@@ -72,23 +72,12 @@ interface RecordedFlags {
 }
 
 /** Recorded commands that are not ours yet. */
-const later = [
-  'check',
-  'completion',
-  'completion bash',
-  'install',
-  'manifest update',
-  'manifest update acknowledge',
-  'manifest update apply',
-  'manifest update cancel',
-  'manifest update get',
-  'precheck',
-  'uninstall',
-]
+const later = ['check', 'completion', 'completion bash', 'install', 'precheck', 'uninstall']
 
 /** Ours alone: commands, what spec/quirks.md wants for files with secrets, and a form for machines. */
 const additions = {
   commands: [
+    'audit',
     'collateral',
     'collateral export',
     'collateral import',
@@ -97,6 +86,8 @@ const additions = {
     'evidence verify',
     'ledger',
     'ledger inspect',
+    'manifest diff',
+    'manifest update plan',
     'run',
   ],
   flags: ['force'],
@@ -560,6 +551,174 @@ describe('manifest verify', { concurrency: 2 }, () => {
     const result = await home.taw(['manifest', 'verify', sha256(manifest), api.host, '-i'])
     assertDone(result, 'OK\n')
     assert.match(result.stderr, /in place of another deployment/)
+  })
+})
+
+describe('manifest update', { concurrency: 2 }, () => {
+  const user = makeCoordinatorPki()
+  const asUser = ['-c', 'user.crt', '-k', 'user.key']
+  const next = '{"Packages": {"app": {"SecurityVersion": 4}}}'
+
+  async function start(home: CliFolder, state: Partial<FakeState> = {}): Promise<FakeClientApi> {
+    const api = await startApi({ manifest, user: user.leaf, ...state })
+    pin(home, api)
+    writeFileSync(home.file('user.crt'), user.leaf)
+    writeFileSync(home.file('user.key'), user.leafKey)
+    writeFileSync(home.file('next.json'), next)
+    return api
+  }
+  const secretsLine = '{"RecoverySecrets":{"one":"AQ==","two":"Ag=="}}'
+  const recoverySecrets = { two: 'Ag==', one: 'AQ==' }
+
+  test('apply, complete at once: a line of success, and recovery secrets if they changed', async () => {
+    using home = makeCliFolder()
+    await using api = await start(home, { updaters: ['alice'], missing: 0 })
+    const line = ['manifest', 'update', 'apply', 'next.json', api.host, ...asUser]
+    assertDone(await home.taw([...line, '-r', 'none.json']), /^[^\n]+\n$/)
+    assert.ok(!existsSync(home.file('none.json')), 'no file when there are no secrets')
+    assert.equal(api.state.manifest?.toString(), next)
+    api.state.recoverySecrets = recoverySecrets
+    const [first, second, ...rest] = (await home.taw(line)).stdout.split('\n')
+    assert.deepEqual([second, rest], [secretsLine, ['']])
+    assert.match(first ?? '', /updated/)
+    assertDone(await home.taw([...line, '-r', 'r.json']), /^[^\n]+\n[^\n{]*r\.json\n$/)
+    assert.equal(readFileSync(home.file('r.json'), 'utf8'), secretsLine)
+    assertMode(home.file('r.json'), 0o600)
+    const sent = api.requests.length
+    assertFailed(await home.taw([...line, '-r', 'r.json']), /--force/)
+    assert.equal(api.requests.length, sent, 'found out before anything is sent')
+    assertDone(await home.taw([...line, '-r', 'r.json', '--force']), /r\.json\n$/)
+    api.state.recoverySecrets = {}
+    const none = await home.taw([...line, '-r', 'empty.json'])
+    assertDone(none, /^[^\n]+\n$/)
+    assert.match(none.stderr, /no recovery keys/)
+  })
+
+  test('apply, pending: four lines; get, acknowledge, cancel', async () => {
+    using home = makeCliFolder()
+    await using api = await start(home, { updaters: ['bob', 'carol'], missing: 2, recoverySecrets })
+    const update = (...words: string[]): Promise<CliResult> => home.taw(['manifest', 'update', ...words])
+    assertFailed(await update('get', api.host), /HTTP 404/)
+    assertFailed(await update('cancel', api.host, ...asUser), /HTTP 404/)
+    assertDone(
+      await update('apply', 'next.json', api.host, ...asUser),
+      /^[^\n]+\n[^\n]*pending[^\n]*\n2 user\(s\) still needed\n[^:\n]+: bob, carol\n$/,
+    )
+    assertDone(await update('get', api.host), `${next}\n`)
+    assertDone(await update('get', '--missing', api.host), /^[^:\n]+: \[bob carol\]\n$/)
+    assertDone(await update('get', api.host, '-o', 'pending.json'), '')
+    assert.equal(readFileSync(home.file('pending.json'), 'utf8'), next)
+    assertDone(await update('get', api.host, '--missing', '-o', 'missing'), '')
+    assert.match(readFileSync(home.file('missing'), 'utf8'), /^[^:\n]+: \[bob carol\]\n$/)
+
+    writeFileSync(home.file('other.json'), `${next} `)
+    assertFailed(await update('acknowledge', 'other.json', api.host, ...asUser), /HTTP 500/)
+    assertDone(
+      await update('acknowledge', 'next.json', api.host, ...asUser),
+      /^[^\n]+\n1 user\(s\) still needed\n[^:\n]+: bob, carol\n$/,
+    )
+    const done = await update('acknowledge', 'next.json', api.host, ...asUser)
+    assertDone(done, /^[^\n]+\n[^\n]+\n\{[^\n]+\}\n$/)
+    assert.equal(done.stdout.split('\n')[2], secretsLine)
+    assert.equal(api.state.manifest?.toString(), next)
+
+    api.state.missing = 1
+    assertDone(await update('apply', 'next.json', api.host, ...asUser), /1 user/)
+    assertDone(await update('cancel', api.host, ...asUser), /^[^\n]+\n$/)
+    assert.equal(api.state.pending, undefined)
+  })
+
+  test('a user is needed, but for get', async () => {
+    using home = makeCliFolder()
+    await using api = await start(home, { pending: Buffer.from(next) })
+    for (const words of [
+      ['apply', 'next.json'],
+      ['acknowledge', 'next.json'],
+      ['plan', 'next.json'],
+      ['cancel'],
+    ]) {
+      assertFailed(await home.taw(['manifest', 'update', ...words, api.host]), /--cert and --key/)
+    }
+    assert.deepEqual(api.requests, [])
+    assertDone(await home.taw(['manifest', 'update', 'get', api.host]), `${next}\n`)
+  })
+
+  test('a group without a command prints its help; flags stand anywhere', async () => {
+    using home = makeCliFolder()
+    await using api = await start(home, { pending: Buffer.from(next) })
+    assertDone(await home.taw(['manifest', 'update']), /^Usage: taw manifest update /)
+    assertDone(await home.taw(['-i', 'manifest', 'update', '--missing', 'get', api.host]), /: \[\]\n$/)
+  })
+})
+
+describe('manifest diff', { concurrency: 2 }, () => {
+  const app = { SignerID: 'ab'.repeat(32), ProductID: 1, SecurityVersion: 3 }
+  const before = {
+    Packages: { app },
+    Marbles: { web: { Package: 'app', Parameters: { Env: { A: 'planted' } } } },
+  }
+
+  test('exit code 0 when both mean the same, in JSON or YAML', async () => {
+    using home = makeCliFolder()
+    writeFileSync(home.file('a.json'), JSON.stringify(before))
+    const env = 'Parameters: {Env: {A: planted}}, package: app'
+    writeFileSync(
+      home.file('b.yaml'),
+      `Marbles:\n  web: {${env}, MaxActivations: 0}\nPackages:\n  app:\n    SecurityVersion: 3\n    ProductID: 1\n    SignerID: ${'AB'.repeat(32)}\n`,
+    )
+    assertDone(await home.taw(['manifest', 'diff', 'a.json', 'b.yaml'], {}), /mean the same/)
+  })
+
+  test('exit code 1 and the differences in the manifest’s words; --output json', async () => {
+    using home = makeCliFolder()
+    writeFileSync(home.file('a.json'), JSON.stringify(before))
+    writeFileSync(
+      home.file('b.json'),
+      JSON.stringify({ ...before, Packages: { app: { ...app, Debug: true } } }),
+    )
+    writeFileSync(home.file('p.json'), '{"Packages":{"app":{"SecurityVersion":4}}}')
+    const text = await home.taw(['manifest', 'diff', 'a.json', 'b.json'], {})
+    assert.deepEqual([text.code, text.stderr], [1, ''])
+    assert.match(
+      text.stdout,
+      /^Differences:\n {2}~ Packages\.app\n {6}Debug: false → true\n\nWARNINGS:\n {2}! /,
+    )
+    const json = await home.taw(['manifest', 'diff', 'a.json', 'p.json', '--output', 'json'], {})
+    assert.equal(json.code, 1)
+    assert.deepEqual(JSON.parse(json.stdout), {
+      kind: 'packages',
+      differences: [
+        {
+          member: 'Packages',
+          name: 'app',
+          change: 'changed',
+          fields: [{ field: 'SecurityVersion', before: 3, after: 4 }],
+        },
+      ],
+      warnings: [(JSON.parse(json.stdout) as { warnings: unknown[] }).warnings[0]],
+      manifestWarnings: [],
+    })
+  })
+
+  test('exit code 2 for what can not be compared, and for a wrong command line', async () => {
+    using home = makeCliFolder()
+    writeFileSync(home.file('a.json'), JSON.stringify(before))
+    writeFileSync(
+      home.file('bad.json'),
+      '{"Packages": {"app": {"SecurityVersion": -1}}, "Marbles": {"web": {}}}',
+    )
+    writeFileSync(home.file('lower.json'), '{"Packages":{"app":{"SecurityVersion":2}}}')
+    for (const [line, reason] of [
+      [['a.json', 'none'], /ENOENT/],
+      [['a.json', 'bad.json'], /"bad\.json"/],
+      [['a.json', 'lower.json'], /from SecurityVersion 3 down to 2/],
+      [['a.json', 'a.json', '--output', 'file'], /'text' or 'json'/],
+      [['a.json'], /arguments given/],
+    ] as const) {
+      const { code, stderr } = await home.taw(['manifest', 'diff', ...line], {})
+      assert.equal(code, 2, stderr)
+      assert.match(stderr, reason)
+    }
   })
 })
 

@@ -16,6 +16,11 @@ export interface FakeState {
   /** By the name of the recovery key, base64. */
   recoverySecrets?: Record<string, string>
   readonly secrets: Record<string, object>
+  /** A manifest update that waits. */
+  pending?: Buffer | undefined
+  /** Users who are said to be missing, and how many of them are needed; each acknowledgement is one less. */
+  updaters?: readonly string[]
+  missing?: number
   /** PEM of the user's certificate. */
   user?: string
   /** Answers with this instead of what it should, by path. */
@@ -115,6 +120,23 @@ function answer(state: FakeState, request: FakeRequest, user: Buffer | undefined
       return setManifest(state, body)
     case 'GET /api/v2/update':
       return { status: 200, data: { updateLog: state.log } }
+    case 'GET /api/v2/update-manifest':
+      return state.pending
+        ? {
+            status: 200,
+            data: {
+              manifest: state.pending.toString('base64'),
+              message: 'a message of the Coordinator',
+              missingUsers: state.updaters ?? [],
+            },
+          }
+        : { status: 404, message: 'no update is pending' }
+    case 'POST /api/v2/update':
+    case 'POST /api/v2/update-manifest':
+    case 'POST /api/v2/update-cancel':
+      return isUser(state, user)
+        ? update(state, url.pathname, body)
+        : { status: 401, message: 'no user has this certificate' }
     case 'GET /api/v2/secrets':
     case 'POST /api/v2/secrets':
       return isUser(state, user)
@@ -143,6 +165,28 @@ function setManifest(state: FakeState, body: string): Answer {
     return { status: 400, message: 'shape' }
   state.manifest = Buffer.from(String(request.manifest), 'base64')
   return { status: 200, data: { RecoverySecrets: state.recoverySecrets ?? {} } }
+}
+
+function update(state: FakeState, path: string, body: string): Answer {
+  const isUpload = path === '/api/v2/update'
+  if (!isUpload && state.pending === undefined) return { status: 404, message: 'no update is pending' }
+  if (path === '/api/v2/update-cancel') {
+    state.pending = undefined
+    return { status: 200, data: { message: 'a message of the Coordinator' } }
+  }
+  const { manifest } = JSON.parse(body) as { manifest: string }
+  const sent = Buffer.from(manifest, 'base64')
+  if (!isUpload && state.pending?.equals(sent) !== true) return { status: 500, message: 'another manifest' }
+  const missing = Math.max(0, (state.missing ?? 0) - (isUpload ? 0 : 1))
+  state.missing = missing
+  if (missing > 0) state.pending = sent
+  else [state.manifest, state.pending] = [sent, undefined]
+  const agreement = {
+    missingAcknowledgments: missing,
+    missingUsers: missing > 0 ? (state.updaters ?? []) : null,
+    ...(missing === 0 && state.recoverySecrets !== undefined && { recoverySecrets: state.recoverySecrets }),
+  }
+  return { status: 200, data: isUpload ? agreement : { message: 'a message', ...agreement } }
 }
 
 function isUser(state: FakeState, certificate: Buffer | undefined): boolean {

@@ -32,15 +32,16 @@ export interface CommandSpec {
   readonly flags: readonly Flag[]
   /** Flags that all commands of its group have. */
   readonly inheritedFlags?: readonly Flag[]
+  /** Exit code when the command line is at fault; 1 if it is not given. */
+  readonly usageExitCode?: number
   /** False: everything after the command's own words belongs to another program, and no flag is read. */
   readonly readsFlags?: false
-  /** Exit code of wrong usage; default 1. */
-  readonly usageExitCode?: number
   /** Loads the command's code, which no other command needs to start. */
   readonly load: () => Promise<CommandHandler>
 }
 
 export interface GroupSpec {
+  /** The words that call it: `manifest`, or `manifest update` for a group within a group. */
   readonly name: string
   readonly about: string
 }

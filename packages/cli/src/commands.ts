@@ -4,6 +4,7 @@ import {
   forceFlag,
   formatFlag,
   outputFlag,
+  recoveryDataFlag,
   recoveryKeyFlags,
   userFlags,
 } from './arguments/flags.ts'
@@ -12,6 +13,7 @@ import type { CommandSpec, GroupSpec } from './command.ts'
 /** Words that only hold commands together. */
 export const groups: readonly GroupSpec[] = [
   { name: 'manifest', about: 'Set, read and verify the manifest of a deployment' },
+  { name: 'manifest update', about: 'Change the manifest of a deployment, and see first what that would do' },
   { name: 'secret', about: 'Set and read secrets' },
   { name: 'certificate', about: "Fetch the Coordinator's certificates" },
   { name: 'collateral', about: 'Carry what vouches for evidence to machines without a network' },
@@ -26,15 +28,7 @@ export const commands: readonly CommandSpec[] = [
     arguments: '<manifest.json> HOST:PORT',
     count: [2, 2],
     about: 'Verify the Coordinator, pin its certificates, and give it its manifest',
-    flags: [
-      {
-        name: 'recoverydata',
-        short: 'r',
-        type: 'string',
-        means: 'file for recovery secrets instead of stdout',
-      },
-      forceFlag,
-    ],
+    flags: [recoveryDataFlag, forceFlag],
     load: async () => (await import('./commands/manifest-set.ts')).manifestSet,
   },
   {
@@ -78,6 +72,58 @@ export const commands: readonly CommandSpec[] = [
     about: 'Print the update log',
     flags: [outputFlag()],
     load: async () => (await import('./commands/manifest-log.ts')).manifestLog,
+  },
+  {
+    path: ['manifest', 'diff'],
+    arguments: '<manifest.json> <manifest.json>',
+    count: [2, 2],
+    about: 'Offline: compare two manifests by what they mean; exit code 0 the same, 1 different, 2 failure',
+    flags: [formatFlag],
+    usageExitCode: 2,
+    load: async () => (await import('./commands/manifest-diff.ts')).manifestDiff,
+  },
+  {
+    path: ['manifest', 'update', 'plan'],
+    arguments: '<manifest.json> HOST:PORT',
+    count: [2, 2],
+    about: 'Show what an update would do, and change nothing',
+    flags: [...userFlags, formatFlag],
+    load: async () => (await import('./commands/manifest-update-plan.ts')).manifestUpdatePlan,
+  },
+  {
+    path: ['manifest', 'update', 'apply'],
+    arguments: '<manifest.json> HOST:PORT',
+    count: [2, 2],
+    about: 'Upload an update: raised versions of packages, or a whole new manifest',
+    flags: [...userFlags, recoveryDataFlag, forceFlag],
+    load: async () => (await import('./commands/manifest-update.ts')).manifestUpdateApply,
+  },
+  {
+    path: ['manifest', 'update', 'acknowledge'],
+    arguments: '<manifest.json> HOST:PORT',
+    count: [2, 2],
+    about: 'Agree to the pending update, which must be this very manifest',
+    flags: [...userFlags, recoveryDataFlag, forceFlag],
+    load: async () => (await import('./commands/manifest-update.ts')).manifestUpdateAcknowledge,
+  },
+  {
+    path: ['manifest', 'update', 'get'],
+    arguments: 'HOST:PORT',
+    count: [1, 1],
+    about: 'Print the pending update',
+    flags: [
+      { name: 'missing', type: 'bool', means: 'who has not acknowledged, instead of the manifest' },
+      outputFlag(),
+    ],
+    load: async () => (await import('./commands/manifest-update.ts')).manifestUpdateGet,
+  },
+  {
+    path: ['manifest', 'update', 'cancel'],
+    arguments: 'HOST:PORT',
+    count: [1, 1],
+    about: 'Drop the pending update',
+    flags: userFlags,
+    load: async () => (await import('./commands/manifest-update.ts')).manifestUpdateCancel,
   },
   {
     path: ['secret', 'set'],

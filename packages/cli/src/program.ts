@@ -90,13 +90,14 @@ export async function runProgram(args: readonly string[], surroundings: Surround
     'Command line of Taw, the control plane for confidential services',
   )
   const parents = new Map<string, Command>(
-    groups.map(({ name, about }) => [name, new Command(name).description(about)]),
+    groups.map(({ name, about }) => [name, new Command(name.split(' ').at(-1)).description(about)]),
   )
   for (const group of [program, ...parents.values()]) {
     group.usage('COMMAND [arguments] [flags]').enablePositionalOptions()
     configure(group, surroundings)
   }
-  for (const group of parents.values()) program.addCommand(group.helpCommand(false))
+  const parentOf = (path: readonly string[]): Command => parents.get(path.slice(0, -1).join(' ')) ?? program
+  for (const [name, group] of parents) parentOf(name.split(' ')).addCommand(group.helpCommand(false))
   for (const spec of commands) {
     const leaf = new LeafCommand(spec)
     configure(leaf, surroundings)
@@ -105,10 +106,8 @@ export async function runProgram(args: readonly string[], surroundings: Surround
       const handler = await spec.load()
       exitCode = (await handler({ ...surroundings, args: leaf.args, flags: leaf.values })) ?? 0
     })
-    const [first = '', second] = spec.path
-    const parent = (second === undefined ? undefined : parents.get(first)) ?? program
-    parent.addCommand(leaf)
-    if (second === undefined) parents.set(first, leaf.helpCommand(false))
+    parentOf(spec.path).addCommand(leaf)
+    if (spec.path.length === 1) parents.set(spec.path.join(' '), leaf.helpCommand(false))
   }
   try {
     await program.parseAsync(hoist(args, commands, [...globalFlags, helpFlag]), { from: 'user' })

@@ -1,5 +1,6 @@
 import { createHash, createPublicKey, verify } from 'node:crypto'
 import type { KeyObject, X509Certificate } from 'node:crypto'
+import type { UpdatePlan } from '@taw/protocol'
 import { formatAddress } from './address.ts'
 import type { Address } from './address.ts'
 import { type AuditPage, readAuditPage } from './audit.ts'
@@ -9,6 +10,7 @@ import { exchange } from './connection.ts'
 import type { Request, Trust, UserIdentity } from './connection.ts'
 import { ClientError, CoordinatorRefusal, printable } from './errors.ts'
 import { AnswerReader, isObject } from './shape.ts'
+import { readUpdatePlan } from './update-plan.ts'
 
 export interface CoordinatorStatus {
   /** 1 recovery, 2 accepting a manifest, 3 accepting marbles. */
@@ -57,6 +59,16 @@ export interface ManifestSetAnswer {
   readonly recoverySecrets: ReadonlyMap<string, string>
   /** What the Coordinator finds odd about the manifest though it took it; sentences for people. */
   readonly warnings: readonly string[]
+}
+
+/** What became of an update with this request. */
+export interface UpdateAnswer {
+  /** 0: the update is in force. */
+  readonly missingAcknowledgments: number
+  /** Who could still agree. */
+  readonly missingUsers: readonly string[]
+  /** By the name of the recovery key, base64; undefined unless the update is in force and changed recovery. */
+  readonly recoverySecrets: ReadonlyMap<string, string> | undefined
 }
 
 /** The header field is a courtesy: one that can't be read is no reason to fail. */
@@ -121,14 +133,49 @@ export class CoordinatorClient {
   }
 
   async setManifest(manifest: Uint8Array): Promise<ManifestSetAnswer> {
-    const body = JSON.stringify({ manifest: Buffer.from(manifest).toString('base64') })
+    const body = manifestBody(manifest)
     const doing = 'Setting the manifest'
     const { data, warnings } = await this.#exchange({ method: 'POST', path: '/api/v2/manifest', body }, doing)
     if (data === null) return { recoverySecrets: new Map(), warnings: readWarnings(warnings) }
-    const entries = new AnswerReader(whatAnswers(doing), data).entries('RecoverySecrets')
-    const values = new AnswerReader(whatAnswers(doing), Object.fromEntries(entries))
-    const recoverySecrets = new Map(entries.map(([name]) => [name, values.string(name)]))
-    return { recoverySecrets, warnings: readWarnings(warnings) }
+    return {
+      recoverySecrets: readRecoverySecrets(doing, data, 'RecoverySecrets'),
+      warnings: readWarnings(warnings),
+    }
+  }
+
+  /**
+   * Uploads an update: of packages alone, which is in force at once, or a whole manifest, which is in force when
+   * enough users agree. Needs a user with the right.
+   */
+  async updateManifest(manifest: Uint8Array): Promise<UpdateAnswer> {
+    return this.#sendUpdate('/api/v2/update', manifest, 'Updating the manifest')
+  }
+
+  /** Agrees to the pending update, which must be this very manifest. */
+  async acknowledgeUpdate(manifest: Uint8Array): Promise<UpdateAnswer> {
+    return this.#sendUpdate('/api/v2/update-manifest', manifest, 'Acknowledging the update')
+  }
+
+  /** What {@link updateManifest} would do. Changes nothing. */
+  async planUpdate(manifest: Uint8Array): Promise<UpdatePlan> {
+    const body = manifestBody(manifest)
+    const request = { method: 'POST', path: '/api/v2/update?dry-run=1', body } as const
+    const { data } = await this.#exchange(request, 'Planning the update')
+    return readUpdatePlan(data)
+  }
+
+  /** The update that waits for users to agree. Refused with HTTP 404 if there is none. */
+  async pendingUpdate(): Promise<{
+    readonly manifest: Uint8Array
+    readonly missingUsers: readonly string[]
+  }> {
+    const { answer } = await this.#get('/api/v2/update-manifest', 'Reading the pending update')
+    return { manifest: answer.bytes('manifest'), missingUsers: answer.strings('missingUsers') }
+  }
+
+  /** Drops the pending update. Any user with UpdateManifest may. */
+  async cancelUpdate(): Promise<void> {
+    await this.#exchange({ method: 'POST', path: '/api/v2/update-cancel' }, 'Cancelling the update')
   }
 
   /** The entries of the update log, oldest first, each the text of a JSON object. */
@@ -198,6 +245,19 @@ export class CoordinatorClient {
     return new AnswerReader(whatAnswers(doing), data).integer('remaining')
   }
 
+  async #sendUpdate(path: string, manifest: Uint8Array, doing: string): Promise<UpdateAnswer> {
+    const { data } = await this.#exchange({ method: 'POST', path, body: manifestBody(manifest) }, doing)
+    const answer = new AnswerReader(whatAnswers(doing), data)
+    return {
+      missingAcknowledgments: answer.integer('missingAcknowledgments'),
+      missingUsers: answer.strings('missingUsers'),
+      recoverySecrets:
+        isObject(data) && 'recoverySecrets' in data
+          ? readRecoverySecrets(doing, data, 'recoverySecrets')
+          : undefined,
+    }
+  }
+
   async #get(path: string, doing: string): Promise<{ answer: AnswerReader; serverCertificate: Uint8Array }> {
     const { data, serverCertificate } = await this.#exchange({ method: 'GET', path }, doing)
     return { answer: new AnswerReader(whatAnswers(doing), data), serverCertificate }
@@ -215,6 +275,15 @@ export class CoordinatorClient {
     )
     return { data: readEnvelope(doing, status, body), warnings, serverCertificate }
   }
+}
+
+const manifestBody = (manifest: Uint8Array): string =>
+  JSON.stringify({ manifest: Buffer.from(manifest).toString('base64') })
+
+function readRecoverySecrets(doing: string, data: unknown, member: string): ReadonlyMap<string, string> {
+  const entries = new AnswerReader(whatAnswers(doing), data).entries(member)
+  const values = new AnswerReader(whatAnswers(doing), Object.fromEntries(entries))
+  return new Map(entries.map(([name]) => [name, values.string(name)]))
 }
 
 const whatAnswers = (doing: string): string => `${doing}: the answer`

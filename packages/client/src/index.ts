@@ -11,6 +11,7 @@ export type {
   ManifestAnswer,
   ManifestSetAnswer,
   SecretAnswer,
+  UpdateAnswer,
 } from './client.ts'
 export type { Trust, UserIdentity } from './connection.ts'
 export { parseEraConfig, parseTcbStatus, tcbStatuses } from './era-config.ts'

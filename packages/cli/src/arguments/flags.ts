@@ -88,6 +88,13 @@ export const collateralServiceFlags: readonly Flag[] = [
   { name: 'tcb-update', type: 'string', default: 'standard', means: 'standard or early TCB info' },
 ]
 
+export const recoveryDataFlag: Flag = {
+  name: 'recoverydata',
+  short: 'r',
+  type: 'string',
+  means: 'file for recovery secrets instead of stdout',
+}
+
 /** Ours: the original overwrites silently. */
 export const forceFlag: Flag = {
   name: 'force',

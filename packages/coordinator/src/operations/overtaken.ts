@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { PreparedManifest } from '../manifest/index.ts'
 import type { State } from '../state/state.ts'
 
@@ -33,6 +34,9 @@ export async function untilNotOvertaken<T>(operation: () => Promise<T>): Promise
       return await operation()
     } catch (error) {
       if (!(error instanceof Overtaken)) throw error
+      // What overtook it may still wait to be durable, and till then is not in the ledger's state. Without a turn of
+      // the event loop it never would be: an operation without I/O of its own would spin for ever.
+      await setImmediate()
     }
   }
 }

@@ -33,88 +33,83 @@ export function authorityEffects({ before, after }: Transition): UpdatePlan['aut
   }
 }
 
-export function secretEffects(transition: Transition): readonly PlannedSecret[] {
-  const former = transition.before.manifest.manifest.secrets
-  const next = transition.after.manifest.manifest.secrets
+export function secretEffects({ before, after }: Transition): readonly PlannedSecret[] {
+  const former = before.manifest.manifest.secrets
+  const next = after.manifest.manifest.secrets
   return [...new Set([...former.keys(), ...next.keys()])].sort().flatMap((name) => {
     const definition = next.get(name) ?? former.get(name)
     if (definition === undefined) return []
     const { type, shared, userDefined } = definition
     const scope = userDefined ? 'user-defined' : shared ? 'shared' : 'private'
-    const earlier = former.get(name)
-    // A private one has no value in the state, unless it had another scope before: then that value counts.
-    const effects =
-      isPrivate(definition) && (earlier === undefined || isPrivate(earlier))
-        ? privateEffects(name, transition)
-        : storedEffects(name, transition)
-    return [{ name, type, scope, ...effects }]
+    const values = { now: valueOf(name, before), older: previousOf(name, before) }
+    const later = { now: valueOf(name, after), older: previousOf(name, after) }
+    const survives = (value: string): boolean => value === later.now || value === later.older
+    const { now, older } = values
+    return [
+      {
+        name,
+        type,
+        scope,
+        value: fateOf(now, later.now, next.get(name)),
+        ...(now !== undefined && now !== later.now && { formerValue: survives(now) ? 'previous' : 'lost' }),
+        ...(older !== undefined && { olderValue: survives(older) ? 'kept' : 'lost' }),
+      },
+    ]
   })
 }
 
 export const isPrivate = ({ shared, userDefined }: SecretDefinition): boolean => !shared && !userDefined
 
-type Effects = Pick<PlannedSecret, 'value' | 'formerValue' | 'olderValue'>
-
-/** Of a secret whose value the state holds: one that is shared, or that users upload. */
-function storedEffects(name: string, { before, after }: Transition): Effects {
-  const [value, nextValue] = [before.secrets.get(name), after.secrets.get(name)]
-  const [older, nextOlder] = [before.previousSecrets.get(name), after.previousSecrets.get(name)]
-  const survives = (one: SecretValue): boolean => sameValue(one, nextValue) || sameValue(one, nextOlder)
-  const isKept = value !== undefined && sameValue(value, nextValue)
-  return {
-    value: storedFate(value, nextValue, after.manifest.manifest.secrets.get(name)),
-    ...(value !== undefined && !isKept && { formerValue: survives(value) ? 'previous' : 'lost' }),
-    ...(older !== undefined && { olderValue: survives(older) ? 'kept' : 'lost' }),
-  }
-}
-
-function storedFate(
-  value: SecretValue | undefined,
-  next: SecretValue | undefined,
+function fateOf(
+  value: string | undefined,
+  next: string | undefined,
   definition: SecretDefinition | undefined,
 ): PlannedSecret['value'] {
   if (definition === undefined) return 'deleted'
-  if (isPrivate(definition)) return definition.type === 'symmetric-key' ? 'made' : 'per-activation'
+  if (isPrivate(definition) && definition.type !== 'symmetric-key') return 'per-activation'
   if (next === undefined) return value === undefined ? 'unset' : 'deleted'
   if (value === undefined) return 'made'
-  return sameValue(value, next) ? 'kept' : 'remade'
+  return value === next ? 'kept' : 'remade'
+}
+
+/**
+ * Something that differs when the value of a secret does. Undefined: there is none, or none that lasts, as of a
+ * private certificate, which is new at every activation.
+ *
+ * @param marbleType what a private key is bound to; where only the fate of the root secret matters, any
+ */
+function valueOf(name: string, state: StateWithManifest, marbleType = 'any'): string | undefined {
+  return told(name, state, state.rootSecret, state.secrets.get(name), marbleType)
+}
+
+/** The same of what stands under `.Previous`, without what stands in for it while there is nothing. */
+function previousOf(name: string, state: StateWithManifest): string | undefined {
+  return told(name, state, state.previousRootSecret, state.previousSecrets.get(name), 'any')
 }
 
 /** A UUID to derive keys for, when only whether they stay the same matters. */
 const anyUuid = '00000000-0000-4000-8000-000000000000'
 
-/** Of a private secret: keys are derived from the root secret, certificates are new at every activation. */
-function privateEffects(name: string, { before, after }: Transition): Effects {
-  const definition = after.manifest.manifest.secrets.get(name)
-  const former = before.manifest.manifest.secrets.get(name)
-  if (definition === undefined) return { value: 'deleted' }
-  if (definition.type !== 'symmetric-key') return { value: 'per-activation' }
-  if (former?.type !== 'symmetric-key') return { value: 'made' }
-  const derive = (rootSecret: SecretBytes | undefined, { size }: SecretDefinition): string | undefined =>
-    rootSecret && derived(rootSecret, name, size, 'any')
-  const value = derive(before.rootSecret, former)
-  const older = derive(before.previousRootSecret, former)
-  const next = [derive(after.rootSecret, definition), derive(after.previousRootSecret, definition)]
-  const isKept = value === next[0]
-  return {
-    value: isKept ? 'kept' : 'remade',
-    ...(!isKept && { formerValue: next.includes(value) ? 'previous' : 'lost' }),
-    ...(older !== undefined && { olderValue: next.includes(older) ? 'kept' : 'lost' }),
+function told(
+  name: string,
+  { manifest }: StateWithManifest,
+  rootSecret: SecretBytes | undefined,
+  stored: SecretValue | undefined,
+  marbleType: string,
+): string | undefined {
+  const definition = manifest.manifest.secrets.get(name)
+  if (definition === undefined) return undefined
+  if (isPrivate(definition)) {
+    if (definition.type !== 'symmetric-key' || rootSecret === undefined) return undefined
+    const bits = definition.size
+    return textOf(deriveSymmetricKey({ rootSecret, uuid: anyUuid, name, marbleType, bits }))
   }
+  return stored && textOf(stored)
 }
 
-const derived = (rootSecret: SecretBytes, name: string, bits: number, marbleType: string): string =>
-  Buffer.from(
-    deriveSymmetricKey({ rootSecret, uuid: anyUuid, name, marbleType, bits }).private.reveal(),
-  ).toString('base64')
-
-export function sameValue(a: SecretValue | undefined, b: SecretValue | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b
-  return (
-    Buffer.compare(a.private.reveal(), b.private.reveal()) === 0 &&
-    Buffer.compare(a.public.reveal(), b.public.reveal()) === 0 &&
-    Buffer.compare(a.certificate ?? Buffer.of(), b.certificate ?? Buffer.of()) === 0
-  )
+function textOf({ private: key, public: publicKey, certificate = Buffer.of() }: SecretValue): string {
+  const parts = [key.reveal(), publicKey.reveal(), certificate]
+  return parts.map((part) => Buffer.from(part).toString('base64')).join()
 }
 
 export function marbleEffects(
@@ -194,18 +189,14 @@ function changedSecrets(type: string, { before, after }: Transition): readonly s
   return [...names].filter((name) => handedOut(name, type, before) !== handedOut(name, type, after)).sort()
 }
 
-/** Something that differs when the value does; undefined: none, or a private certificate, which is always new. */
+/** What a marble of this type gets of a secret. */
 function handedOut(name: string, type: string, state: StateWithManifest): string | undefined {
-  const definition = state.manifest.manifest.secrets.get(name)
   const marble = state.manifest.manifest.marbles.get(type)
-  if (definition === undefined || marble === undefined) return undefined
-  if (definition.shared || definition.userDefined) {
-    const value = state.secrets.get(name)
-    const parts = [value?.private.reveal(), value?.public.reveal(), value?.certificate]
-    return value && parts.map((part) => Buffer.from(part ?? []).toString('base64')).join()
-  }
-  if (definition.type !== 'symmetric-key') return `per activation: ${definition.type} ${definition.size}`
-  return derived(state.rootSecret, name, definition.size, marble.disableSecretBinding ? '' : type)
+  if (marble === undefined) return undefined
+  const definition = state.manifest.manifest.secrets.get(name)
+  return definition !== undefined && isPrivate(definition) && definition.type !== 'symmetric-key'
+    ? `per activation: ${definition.type} ${definition.size}`
+    : valueOf(name, state, marble.disableSecretBinding ? '' : type)
 }
 
 function changedTags(

@@ -68,6 +68,8 @@ function reading<T>(file: ManifestFile, read: (file: ManifestFile) => T): T {
     return read(file)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    throw new IncomparableManifest(`Comparing ${JSON.stringify(file.name)}: ${error.message}`, { cause: error })
+    throw new IncomparableManifest(`Comparing ${JSON.stringify(file.name)}: ${error.message}`, {
+      cause: error,
+    })
   }
 }
