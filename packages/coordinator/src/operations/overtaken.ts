@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { PreparedManifest } from '../manifest/index.ts'
 import type { State } from '../state/state.ts'
 
@@ -26,6 +27,13 @@ export function requireSameBasis(newest: State, state: State): void {
   if (basis.some((member) => newest[member] !== state[member])) throw new Overtaken()
 }
 
+/**
+ * Waits one turn of the event loop. What overtook an operation is decided, but may not be durable yet, and the next
+ * attempt begins from the durable state: without this wait it would be overtaken by the same change for ever, and the
+ * change would never be written, since the journal writes in a turn of its own.
+ */
+export const afterOvertaken = (): Promise<unknown> => setImmediate()
+
 /** Repeats an operation that is prepared on one state and committed on it, until nothing gets in between. */
 export async function untilNotOvertaken<T>(operation: () => Promise<T>): Promise<T> {
   for (;;) {
@@ -34,5 +42,6 @@ export async function untilNotOvertaken<T>(operation: () => Promise<T>): Promise
     } catch (error) {
       if (!(error instanceof Overtaken)) throw error
     }
+    await afterOvertaken()
   }
 }
