@@ -3,7 +3,6 @@
  * own signature rate, measured in the same run; compare ratios, not times.
  */
 import { generateKeyPairSync, sign, randomUUID, type KeyObject } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
 import http2 from 'node:http2'
 import https from 'node:https'
 import { create, toBinary } from '@bufbuild/protobuf'
@@ -12,6 +11,7 @@ import { makeIdentity } from '../packages/marble/src/identity/identity.ts'
 import { parseMarbleNames } from '../packages/marble/src/identity/names.ts'
 import { pemEncode } from '../packages/coordinator/src/pki/pem.ts'
 import { get, TestCoordinator } from '../tests/support/coordinator.ts'
+import { cpuOf, residentMiB } from '../tests/support/process-cost.ts'
 
 const seconds = 3
 type Curve = 'P-256' | 'P-384'
@@ -31,19 +31,6 @@ function signatureCost(curve: Curve): number {
   const { user, system } = process.cpuUsage(start)
   return (user + system) / count
 }
-
-/** Microseconds of CPU that a process used so far, all threads (Linux, /proc/PID/task/TID/schedstat: nanoseconds). */
-function cpuOf(pid: number): number {
-  let nanoseconds = 0
-  for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const [running = '0'] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')
-    nanoseconds += Number(running)
-  }
-  return nanoseconds / 1000
-}
-
-const residentMiB = (pid: number): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
 
 interface Marble {
   readonly cert: string

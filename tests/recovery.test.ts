@@ -1,27 +1,10 @@
 import assert from 'node:assert/strict'
-import {
-  constants,
-  generateKeyPairSync,
-  type KeyObject,
-  privateDecrypt,
-  publicEncrypt,
-  sign,
-} from 'node:crypto'
+import { constants, publicEncrypt } from 'node:crypto'
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { get, TestCoordinator } from './support/coordinator.ts'
-
-interface Party {
-  readonly name: string
-  readonly publicPem: string
-  readonly privateKey: KeyObject
-}
-
-function makeParty(name: string): Party {
-  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  return { name, publicPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(), privateKey }
-}
+import { decryptShares, makeParty, type Party, signShare as signed } from './support/recovery-parties.ts'
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
 
@@ -41,15 +24,7 @@ async function setManifest(
   const { status, text } = await get(clientPort, '/api/v2/manifest', { method: 'POST', body })
   assert.equal(status, 200, text)
   const { data } = JSON.parse(text) as { data: { RecoverySecrets: Record<string, string> } }
-  return new Map(
-    parties.map(({ name, privateKey }) => [
-      name,
-      privateDecrypt(
-        { key: privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' },
-        Buffer.from(data.RecoverySecrets[name] ?? '', 'base64'),
-      ),
-    ]),
-  )
+  return decryptShares(parties, data.RecoverySecrets)
 }
 
 /** Loses the sealed key, as a move to another machine does. */
@@ -76,8 +51,6 @@ async function upload(
   if (status !== 200) return { refused: status }
   return { remaining: (JSON.parse(text) as { data: { remaining: number } }).data.remaining }
 }
-
-const signed = (secret: Uint8Array, { privateKey }: Party): Uint8Array => sign('sha256', secret, privateKey)
 
 async function rootOf({ clientPort }: TestCoordinator): Promise<string> {
   return (await get(clientPort, '/api/v2/quote')).text

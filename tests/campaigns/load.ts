@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
+import { get } from '../support/coordinator.ts'
 import { activationOn, type ClientIdentity, connectMesh, grpcCode, textOf } from '../support/mesh-client.ts'
 import { moment } from './changes.ts'
 import { ClientConnection, Lost } from './client.ts'
@@ -30,6 +31,9 @@ export const profiles: readonly [Profile, ...Profile[]] = [
   { name: 'secrets', counters: 2, writers: 12, activators: 1, updatePause: undefined },
 ]
 
+/** Milliseconds after which a Coordinator that answers nothing counts as hanging, on a busy machine. */
+const patience = 20_000
+
 /** Many clients at once, each of which goes on until its connection breaks. */
 export class Load {
   /** From now on connections may break. */
@@ -54,12 +58,20 @@ export class Load {
     this.#report = report
   }
 
-  /** Waits until so many more answers came, or so many milliseconds passed. */
+  /**
+   * Waits until so many more answers came, or so many milliseconds passed; in the latter case it makes sure that the
+   * Coordinator still answers at all.
+   */
   async until(answers: number, milliseconds: number): Promise<void> {
     const { changes } = this.#deployment
     const enough = changes.ended + answers
     const late = performance.now() + milliseconds
     while (changes.ended < enough && performance.now() < late) await setTimeout(1)
+    if (changes.ended >= enough) return
+    const answer = get(this.#ports.client, '/api/v2/status').then(({ status }) => status)
+    const status = await Promise.race([answer, setTimeout(patience, 'none', { ref: false })])
+    answer.catch(() => undefined)
+    if (status !== 200) this.#report(`the Coordinator hangs: no status within ${patience} ms (${status})`)
   }
 
   /** Ends when all connections are broken. */

@@ -10,6 +10,7 @@ import { Refusal } from '../refusal.ts'
 import type { AuditRecord } from '../state/audit.ts'
 import type { State, StateChange } from '../state/state.ts'
 import { secretsForMarble } from './marble-secrets.ts'
+import { afterOvertaken } from './overtaken.ts'
 import type { Ports } from './ports.ts'
 import { type MarbleIdentity, type Parameters, renderParameters } from './render-parameters.ts'
 
@@ -67,7 +68,10 @@ export async function activateMarble(request: ActivationRequest, ports: Ports): 
         if (error instanceof Overtaken) return false
         throw error
       })
-    if (!done) continue
+    if (!done) {
+      await afterOvertaken()
+      continue
+    }
     ports.log.info({ MarbleType: request.marbleType, UUID: uuid }, 'marble activated')
     return parameters
   }

@@ -27,6 +27,13 @@ export function requireSameBasis(newest: State, state: State): void {
   if (basis.some((member) => newest[member] !== state[member])) throw new Overtaken()
 }
 
+/**
+ * Waits one turn of the event loop. What overtook an operation is decided, but may not be durable yet, and the next
+ * attempt begins from the durable state: without this wait it would be overtaken by the same change for ever, and the
+ * change would never be written, since the journal writes in a turn of its own.
+ */
+export const afterOvertaken = (): Promise<unknown> => setImmediate()
+
 /** Repeats an operation that is prepared on one state and committed on it, until nothing gets in between. */
 export async function untilNotOvertaken<T>(operation: () => Promise<T>): Promise<T> {
   for (;;) {
@@ -38,5 +45,6 @@ export async function untilNotOvertaken<T>(operation: () => Promise<T>): Promise
       // the event loop it never would be: an operation without I/O of its own would spin for ever.
       await setImmediate()
     }
+    await afterOvertaken()
   }
 }
