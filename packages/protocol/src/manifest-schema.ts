@@ -1,4 +1,4 @@
-import { infrastructureSchema, packageSchema } from './package-schema.ts'
+import { collateralSchema, infrastructureSchema, packageSchema } from './package-schema.ts'
 
 /**
  * JSON Schema (2020-12) of the manifest, for editors: what users should write, in its canonical spelling.
@@ -156,6 +156,10 @@ const config = object({
   RecoveryThreshold: described('Recovery keys needed; 0: all', unsigned),
   RotateRootSecret: flag,
   MinimumCurve: { enum: ['P-256', 'P-384'] },
+  Collateral: described(
+    "What vouches for marbles' evidence: TCB info, QE identities, revocation lists",
+    collateralSchema,
+  ),
 })
 
 export const manifestSchema: Schema = {

@@ -213,3 +213,12 @@ export const infrastructureSchema = object({
     RootCA: described("DER of AWS's root certificate", bytes),
   }),
 })
+
+const duration = like('^[0-9]{1,6}[smhd]$')
+
+/** What the collateral of evidence must be. */
+export const collateralSchema = object({
+  MaximumAge: described('Since the issue of the oldest of it, for example "720h" or "30d"', duration),
+  GracePeriod: described('How long after its end it is still taken where nothing newer is at hand', duration),
+  MinimumTCBEvaluationDataNumber: described("Intel's number of the judgement, at least", unsigned32),
+})

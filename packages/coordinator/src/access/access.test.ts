@@ -40,6 +40,7 @@ function manifest(users: Record<string, UserDefinition>): Manifest {
       recoveryThreshold: 0,
       rotateRootSecret: false,
       minimumCurve: undefined,
+      collateral: {},
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { InfrastructurePolicy, PackagePolicy } from '@taw/attestation'
+import type { CollateralPolicy, InfrastructurePolicy, PackagePolicy } from '@taw/attestation'
 
 export type { InfrastructurePolicy, PackagePolicy }
 
@@ -97,6 +97,8 @@ export interface ManifestConfig {
   readonly rotateRootSecret: boolean
   /** The weakest curve that the Coordinator's own PKI may use; undefined: any. */
   readonly minimumCurve: 'P-256' | 'P-384' | undefined
+  /** How recent the collateral of marbles' evidence must be, and what is forgiven about it. */
+  readonly collateral: CollateralPolicy
 }
 
 /**

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { infrastructureForm, packageForm, type PolicyForm } from '@taw/attestation'
+import { collateralForm, infrastructureForm, packageForm, type PolicyForm } from '@taw/attestation'
 import { manifestSchema } from '@taw/protocol'
 import { ManifestInvalid, parseManifest, type PreparedManifest, type Problem } from './index.ts'
 import { manifestWith, signerId, uniqueId } from './test-manifests.ts'
@@ -181,6 +181,20 @@ function schemaOf(form: PolicyForm): Schema {
 const withoutDescriptions = (schema: unknown): unknown =>
   JSON.parse(JSON.stringify(schema, (name, value: unknown) => (name === 'description' ? undefined : value)))
 
+test('the policy on collateral', () => {
+  const withCollateral = (Collateral: unknown) => manifestWith({ Config: { Collateral } })
+  const collateralOf = (document: unknown) => accept(document).manifest.config.collateral
+  assert.deepEqual(collateralOf(withCollateral({ maximumAge: '720h', GracePeriod: '1d' })), {
+    maximumAge: 720 * 3_600_000,
+    gracePeriod: 24 * 3_600_000,
+    minimumTcbEvaluationDataNumber: undefined,
+  })
+  assert.equal(collateralOf(manifestWith()).gracePeriod, undefined)
+  assert.deepEqual(pathsOf(refuse(withCollateral({ GracePeriod: 5 }))), ['Config.Collateral.GracePeriod'])
+  assert.deepEqual(pathsOf(refuse(withCollateral({ MaximumAge: '5w' }))), ['Config.Collateral.MaximumAge'])
+  assert.deepEqual(pathsOf(refuse(withCollateral([]))), ['Config.Collateral'])
+})
+
 test('the JSON Schema of a manifest has the fields of packages and infrastructures, each with its form', () => {
   const { properties } = manifestSchema as { properties: Record<string, { additionalProperties: unknown }> }
   for (const [member, form] of [
@@ -189,4 +203,6 @@ test('the JSON Schema of a manifest has the fields of packages and infrastructur
   ] as const) {
     assert.deepEqual(withoutDescriptions(properties[member]?.additionalProperties), schemaOf(form))
   }
+  const config = properties['Config'] as unknown as { properties: Record<string, unknown> }
+  assert.deepEqual(withoutDescriptions(config.properties['Collateral']), schemaOf(collateralForm))
 })

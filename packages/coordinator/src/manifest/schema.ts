@@ -1,4 +1,4 @@
-import { infrastructureForm, packageForm } from '@taw/attestation'
+import { collateralForm, infrastructureForm, packageForm } from '@taw/attestation'
 import { certificateSource } from './certificate-shape.ts'
 import type { ParameterValue } from './model.ts'
 import { pathOf, type Place } from './path.ts'
@@ -108,6 +108,7 @@ const config = record({
   RecoveryThreshold: unsigned64,
   RotateRootSecret: flag,
   MinimumCurve: text,
+  Collateral: policyRecord(collateralForm),
 })
 
 export const manifestShape = record({

@@ -1,10 +1,11 @@
+import { readCollateralPolicy } from '@taw/attestation'
 import { manifestUpdaters } from '../../access/index.ts'
 import type { FeatureGate, ManifestConfig, RoleDefinition, SealMode, UserDefinition } from '../model.ts'
 import { quoteName } from '../path.ts'
 import { curves } from '../../pki/curve.ts'
 import type { Report } from '../report.ts'
 import type { ConfigSource } from '../schema.ts'
-import { listNames, matchName, type TopicContext } from './topic.ts'
+import { listNames, matchName, tellFindings, type TopicContext } from './topic.ts'
 
 const sealModes: readonly SealMode[] = ['ProductKey', 'UniqueKey', 'Disabled']
 const featureGates: readonly FeatureGate[] = ['SignQuoteEndpoint', 'MonotonicCounter', 'AzureHSMSealing']
@@ -26,6 +27,7 @@ export function configOf({ source, report }: TopicContext, parties: Parties): Ma
     recoveryThreshold: Number(config.RecoveryThreshold ?? 0n),
     rotateRootSecret: config.RotateRootSecret ?? false,
     minimumCurve: minimumCurveOf(config, report),
+    collateral: collateralOf(config, report),
   }
 }
 
@@ -80,6 +82,12 @@ function checkThresholds(config: Partial<ConfigSource>, parties: Parties, report
   } else if (recovery > keys && report.isComplete('RecoveryKeys')) {
     report.error(['Config', 'RecoveryThreshold'], `is ${recovery}, but there are only ${keys} recovery keys`)
   }
+}
+
+function collateralOf({ Collateral }: Partial<ConfigSource>, report: Report): ManifestConfig['collateral'] {
+  const reading = readCollateralPolicy(Collateral ?? {})
+  tellFindings(reading, ['Config', 'Collateral'], report)
+  return reading.policy
 }
 
 /** Whether this Coordinator has such a curve is for whoever sets the manifest to see. */
