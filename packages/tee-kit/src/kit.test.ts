@@ -32,6 +32,9 @@ test('evidence from the devices goes through providers and verifiers, and shows 
   t.after(kit.close)
   const { enclave, guest } = kit.description.devices
   assert.ok(enclave && guest && kit.amd)
+  const { UniqueID: uniqueId, SignerID: signerId } = enclave.identity
+  const { measurement } = guest.identity
+  assert.ok(typeof uniqueId === 'string' && typeof signerId === 'string' && typeof measurement === 'string')
 
   const gramine = await openEvidenceProvider('gramine', { gramineRoot: enclave.root })
   const quote = await gramine.quote(reportData)
@@ -46,8 +49,8 @@ test('evidence from the devices goes through providers and verifiers, and shows 
   )
   assert.ok(claims.kind === 'sgx-quote')
   appraiseSgx(claims, {
-    uniqueId: String(enclave.identity['UniqueID']),
-    signerId: String(enclave.identity['SignerID']),
+    uniqueId,
+    signerId,
     productId: 1n,
     securityVersion: 5,
     reportData: allReportData.toString('hex'),
@@ -66,7 +69,7 @@ test('evidence from the devices goes through providers and verifiers, and shows 
   const collateral = amdCollateralFromFiles([found.certificateTable, kit.amd.crl()])
   const snp = await verifier.verifyReport(found.report, collateral, new Date())
   appraiseSnp(snp, {
-    measurements: [String(guest.identity['measurement'])],
+    measurements: [measurement],
     reportData: [allReportData.toString('hex')],
     signingKeys: ['VLEK'],
     vmpls: [1],

@@ -18,7 +18,7 @@ import type { AmdProduct, SnpTcb } from './tcb.ts'
 
 export type EndorsementType = 'VCEK' | 'VLEK'
 
-export const amdName = (commonName: string): Name => [
+const amdName = (commonName: string): Name => [
   ['OU', 'Engineering'],
   ['C', 'US'],
   ['L', 'Santa Clara'],

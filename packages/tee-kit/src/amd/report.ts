@@ -41,7 +41,7 @@ export interface ReportingChip {
 }
 
 /** Bytes. */
-export const REPORT_LENGTH = 1184
+const REPORT_LENGTH = 1184
 /** Bytes that the signature is over. */
 const SIGNED_LENGTH = 0x2a0
 /** POLICY: SMT (16), the bit that has to be one (17), DEBUG (19). */

@@ -1,9 +1,9 @@
 // Structures of a TPM 2.0 (TCG, TPM 2.0 Library, part 2): big-endian.
 
-export const u16be = (value: number): Buffer => Buffer.of(value >> 8, value & 0xff)
+const u16be = (value: number): Buffer => Buffer.of(value >> 8, value & 0xff)
 
 /** TPM2B: u16 length, then the bytes. */
-export const sized = (bytes: Uint8Array): Buffer => Buffer.concat([u16be(bytes.length), bytes])
+const sized = (bytes: Uint8Array): Buffer => Buffer.concat([u16be(bytes.length), bytes])
 
 /** TPM_GENERATED_VALUE and TPM_ST_ATTEST_QUOTE. */
 const QUOTE_HEADER = Buffer.from('ff5443478018', 'hex')

@@ -20,7 +20,7 @@ export const p256Key = (): KeyPair => generateKeyPairSync('ec', { namedCurve: 'P
 /** RFC 5280, 4.1.2.2: positive, at most 20 octets; no two alike. */
 export const newSerial = (): string => `01${randomBytes(16).toString('hex')}`
 
-export const intelName = (commonName: string): Name => [
+const intelName = (commonName: string): Name => [
   ['CN', commonName],
   ['O', 'Intel Corporation'],
   ['L', 'Santa Clara'],

@@ -26,7 +26,7 @@ const TCB_DATE = '2024-11-13T00:00:00Z'
 const OLD_TCB_DATE = '2023-08-09T00:00:00Z'
 
 /** RFC 3339 to the second, the only form that PCS writes. */
-export const pcsTime = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`
+const pcsTime = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`
 
 export interface Validity {
   readonly issueDate: Date

@@ -15,7 +15,7 @@ export type PlatformTcbStatus = (typeof TCB_STATUSES)[number]
 
 const TOP_SVN = 15
 const COMPONENTS = 16
-export const PCE_SVN = 13
+const PCE_SVN = 13
 
 /** Security versions that Intel certifies in a PCK certificate. */
 export interface PlatformTcb {
