@@ -35,12 +35,9 @@ export function serveIntel(server: VendorServer, platform: IntelPlatform, option
   }
   for (const tee of api === 'v4' ? (['sgx', 'tdx'] as const) : (['sgx'] as const)) {
     const base = `/${tee}/certification/${api}`
-    const info = tee === 'sgx' ? platform.sgxTcbInfo : platform.tdxTcbInfo
-    put(
-      `${base}/tcb?fmspc=${fmspc}`,
-      { [tcbHeader]: signerChain },
-      platform.signedTcbInfo(info.call(platform, { fmspc, ...changes })),
-    )
+    const fields = { fmspc, ...changes }
+    const info = tee === 'sgx' ? platform.sgxTcbInfo(fields) : platform.tdxTcbInfo(fields)
+    put(`${base}/tcb?fmspc=${fmspc}`, { [tcbHeader]: signerChain }, platform.signedTcbInfo(info))
     put(
       `${base}/qe/identity`,
       { 'SGX-Enclave-Identity-Issuer-Chain': signerChain },

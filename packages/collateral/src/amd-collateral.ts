@@ -31,7 +31,7 @@ export async function collateralForSnpReport(
     : await withFetchedVcek(report, known, given, ports)
   const list = await library.get({ kind: 'amd-crl', product })
   // Lists that came with the report may be older than ours: the verifier takes all of them into account.
-  const all = mergeAmdCollateral(collateral, library.amdIssuers(), list.amd ?? NO_AMD_COLLATERAL)
+  const all = mergeAmdCollateral(collateral, library.shelf.amdIssuers(), list.amd ?? NO_AMD_COLLATERAL)
   if (!isProven) await verifier.verifyReport(report, all, now())
   return distinct(all)
 }
@@ -52,7 +52,7 @@ async function withGivenEndorsement(
   const key = createHash('sha256').update(certificate.raw).digest('base64')
   if (provenEndorsements.has(key)) return { collateral: given, product, isProven: true }
   const verify = async (): Promise<void> => {
-    const collateral = mergeAmdCollateral(given, library.amdIssuers())
+    const collateral = mergeAmdCollateral(given, library.shelf.amdIssuers())
     await verifier.verifyReport(report, { ...collateral, revocationLists: [] }, now())
   }
   try {
@@ -79,7 +79,7 @@ async function withFetchedVcek(
 ): Promise<Endorsed> {
   let missing: CollateralUnavailable | undefined
   for (const id of vceksOf(known, report, now())) {
-    const isProven = library.hasProven(id)
+    const isProven = library.shelf.hasProven(id)
     const vcek = await unlessNotFound(library.get(id))
     if (vcek instanceof CollateralUnavailable) {
       missing ??= vcek
@@ -87,9 +87,9 @@ async function withFetchedVcek(
     }
     const collateral = mergeAmdCollateral(given, vcek.amd ?? NO_AMD_COLLATERAL)
     if (!isProven) {
-      const issuers = mergeAmdCollateral(collateral, library.amdIssuers())
+      const issuers = mergeAmdCollateral(collateral, library.shelf.amdIssuers())
       await verifier.verifyReport(report, { ...issuers, revocationLists: [] }, now())
-      await library.prove(vcek)
+      await library.shelf.prove(vcek)
     }
     return { collateral, product: id.product, isProven }
   }

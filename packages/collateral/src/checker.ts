@@ -44,57 +44,34 @@ export function documentChecker(options: {
   const intel = intelCollateralChecker({ crypto: options.crypto, anchors: options.intelAnchors })
   const amd = amdCollateralChecker({ crypto: options.crypto, anchors: options.amdAnchors })
 
-  const checkIntel = async (
-    id: DocumentId,
-    answer: CollateralAnswer,
-    { rootCrl }: CheckContext,
-  ): Promise<CheckedCollateral<IntelCollateral> | undefined> => {
+  return async (id, answer, { rootCrl, amdIssuers }) => {
+    const ofIntel = ({ collateral, ...dates }: CheckedCollateral<IntelCollateral>): CheckedDocument => ({
+      ...{ id, name: nameOf(id), answer, ...dates },
+      intel: collateral,
+      amd: undefined,
+    })
+    const ofAmd = ({ collateral, ...dates }: CheckedCollateral<AmdCollateral>): CheckedDocument => ({
+      ...{ id, name: nameOf(id), answer, ...dates },
+      intel: undefined,
+      amd: collateral,
+    })
     switch (id.kind) {
       case 'intel-root-ca-crl':
-        return intel.rootCrl(answer)
+        return ofIntel(await intel.rootCrl(answer))
       case 'intel-pck-crl':
-        return intel.pckCrl(answer, id.ca, await rootCrl())
+        return ofIntel(await intel.pckCrl(answer, id.ca, await rootCrl()))
       case 'intel-tcb-info':
-        return intel.tcbInfo(answer, id, await rootCrl())
+        return ofIntel(await intel.tcbInfo(answer, id, await rootCrl()))
       case 'intel-qe-identity':
-        return intel.qeIdentity(answer, id.tee, await rootCrl())
+        return ofIntel(await intel.qeIdentity(answer, id.tee, await rootCrl()))
       case 'intel-pck-certificate':
-        return intel.pckCertificate(answer, await rootCrl())
-      default:
-        return undefined
-    }
-  }
-  const checkAmd = async (
-    id: DocumentId,
-    { body }: CollateralAnswer,
-    { amdIssuers }: CheckContext,
-  ): Promise<CheckedCollateral<AmdCollateral> | undefined> => {
-    switch (id.kind) {
+        return ofIntel(await intel.pckCertificate(answer, await rootCrl()))
       case 'amd-vcek':
-        return amd.vcek(body, id, amdIssuers())
+        return ofAmd(await amd.vcek(answer.body, id, amdIssuers()))
       case 'amd-crl':
-        return amd.revocationList(body, id.product)
+        return ofAmd(await amd.revocationList(answer.body, id.product))
       case 'amd-cert-chain':
-        return amd.certificateChain(body, id.product)
-      default:
-        return undefined
-    }
-  }
-  return async (id, answer, context) => {
-    const intelDocument = await checkIntel(id, answer, context)
-    const amdDocument = await checkAmd(id, answer, context)
-    const checked = intelDocument ?? amdDocument
-    if (!checked) throw new TypeError(`a document of an unknown kind, ${nameOf(id)}`)
-    const { notBefore, notAfter, rank } = checked
-    return {
-      id,
-      name: nameOf(id),
-      answer,
-      notBefore,
-      notAfter,
-      rank,
-      intel: intelDocument?.collateral,
-      amd: amdDocument?.collateral,
+        return ofAmd(await amd.certificateChain(answer.body, id.product))
     }
   }
 }

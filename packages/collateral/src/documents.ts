@@ -65,7 +65,7 @@ const CAS = ['platform', 'processor'] as const
 
 /** @returns undefined when no document is called so */
 export function documentOfName(name: string): DocumentId | undefined {
-  const [kind, a = '', b = '', c = '', d = '', e = ''] = name.split('/')
+  const [kind = '', a = '', b = '', c = '', d = '', e = ''] = name.split('/')
   const id = assemble(kind, [a, b, c, d, e])
   // Every document has one name.
   return id && nameOf(id) === name ? id : undefined
@@ -73,7 +73,7 @@ export function documentOfName(name: string): DocumentId | undefined {
 
 type Five = readonly [string, string, string, string, string]
 
-function assemble(kind: string | undefined, [a, b, c, d, e]: Five): DocumentId | undefined {
+function assemble(kind: string, [a, b, c, d, e]: Five): DocumentId | undefined {
   const tee = TEES.find((one) => one === a)
   const product = AMD_PRODUCTS.find((one) => one === a)
   switch (kind) {

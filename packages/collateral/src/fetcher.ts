@@ -93,7 +93,11 @@ export class Fetcher {
             read: ({ body }) => ({ body, issuerChain: undefined }),
           }
         )
-      default:
+      case 'intel-tcb-info':
+      case 'intel-qe-identity':
+      case 'intel-pck-crl':
+      case 'intel-root-ca-crl':
+      case 'intel-pck-certificate':
         return (
           this.#intel && {
             client: this.#intel.client,

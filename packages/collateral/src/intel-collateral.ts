@@ -31,7 +31,7 @@ export async function collateralForQuote(evidence: Uint8Array, ports: IntelPorts
   const { tee, platform, pckCertificate } = requestOf(parseQuote(bytes), ports.requests)
   if (platform) {
     const ids = documentsOf({ tee, ...platform }, ports.update)
-    if (!ids.every((id) => library.has(id))) {
+    if (!ids.every((id) => library.shelf.has(id))) {
       // Who asks must be a genuine platform of Intel's: signatures and chain need no collateral. Others cause no request.
       await verifier.authenticateQuote(bytes, [], now())
     }
@@ -76,10 +76,10 @@ async function forUnnamedPlatform(
     .authenticateQuote(quote, certificates, now())
     .catch(async (error: unknown) => {
       // The certificate of another platform, or a forged quote.
-      await library.disprove(pck)
+      await library.shelf.disprove(pck)
       throw error
     })
-  await library.prove(pck)
+  await library.shelf.prove(pck)
   const fmspc = Buffer.from(certified.platform.fmspc).toString('hex')
   const issuer = certified.chain.certificates[1]?.subjectCommonName
   const ca = issuer?.includes('Platform') ? 'platform' : 'processor'

@@ -258,9 +258,10 @@ describe('Intel’s services', () => {
     const { service } = collateralService(server, time, options)
     assert.equal(await verify(quote, await service.forQuote(quote)), 'UpToDate')
     const query = server.requests.find(({ path }) => path.endsWith('/pckcert'))?.query
-    assert.equal(query?.get('encrypted_ppid')?.length, 768)
+    assert.ok(query)
+    assert.equal(query.get('encrypted_ppid')?.length, 768)
     assert.deepEqual(
-      ['qeid', 'cpusvn', 'pcesvn', 'pceid'].map((name) => query?.get(name)?.length),
+      ['qeid', 'cpusvn', 'pcesvn', 'pceid'].map((name) => query.get(name)?.length),
       [32, 32, 4, 4],
     )
     await service.forQuote(quote)

@@ -20,7 +20,10 @@ import { collateralForPlatform, collateralForQuote } from './intel-collateral.ts
 import type { IntelPlatformId } from './intel-collateral.ts'
 import type { IntelServiceOptions } from './intel-service.ts'
 import { DocumentLibrary } from './library.ts'
-import type { CollateralLimits, ImportedDocument, Timers } from './library.ts'
+import type { CollateralLimits } from './library.ts'
+import { importBundle } from './import-bundle.ts'
+import type { ImportedDocument } from './import-bundle.ts'
+import type { Timers } from './upkeep.ts'
 import type { RetryPolicy } from './retry.ts'
 import { Counters } from './stats.ts'
 import type { CollateralNotice, CollateralStats } from './stats.ts'
@@ -168,8 +171,8 @@ export function createCollateralService(options: CollateralServiceOptions): Coll
     forIntelPlatform: (platform) => collateralForPlatform(platform, intel),
     forEvidence: (evidence) => collateralForEvidence(evidence, vendors),
     refresh: () => library.refresh(),
-    exportBundle: () => library.export(),
-    importBundle: (bundle) => library.import(bundle),
+    exportBundle: () => library.shelf.bundle(),
+    importBundle: (bundle) => importBundle(bundle, library, now()),
     stats: () => library.stats(),
     close: () => {
       library.close()
