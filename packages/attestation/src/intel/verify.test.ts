@@ -142,8 +142,11 @@ suite('a heap of files', () => {
       ['pckCrl', 'pck-crl'],
       ['rootCaCrl', 'root-ca-crl'],
     ] as const) {
-      const { [name]: _left, ...rest } = platform.parts()
-      const heap = [...Object.values(rest), ...files(other.parts(forged))]
+      const genuine = Object.entries(platform.parts()).filter(([part]) => part !== name)
+      const heap: unknown[] = [
+        ...genuine.map(([, part]: [string, unknown]) => part),
+        ...files(other.parts(forged)),
+      ]
       await refused(check, quote, () =>
         collateralFromFiles(heap.filter((part) => part instanceof Uint8Array)),
       )

@@ -111,7 +111,16 @@ function besideEvidence(bytes: Uint8Array): EvidenceCollateral | undefined {
 }
 
 const isSomething = ({ intel, amd, ccaPlatformKeys }: EvidenceCollateral): boolean =>
-  [...Object.values(intel), ...Object.values(amd), ccaPlatformKeys].some((items) => items.length > 0)
+  [
+    intel.tcbInfos,
+    intel.qeIdentities,
+    intel.revocationLists,
+    intel.certificates,
+    amd.endorsements,
+    amd.intermediates,
+    amd.revocationLists,
+    ccaPlatformKeys,
+  ].some((items) => items.length > 0)
 
 type RevocationList = AmdCollateral['revocationLists'][number]
 
@@ -189,7 +198,7 @@ const start = (bytes: Uint8Array, length: number): string =>
 
 /** By its PEM label, by its name, or as DER: CertificateList's signed part starts with its version (RFC 5280, 5.1). */
 function isRevocationList(bytes: Uint8Array, file: string): boolean {
-  if (/-----BEGIN X509 CRL-----/.test(start(bytes, 64 * 1024))) return true
+  if (start(bytes, 64 * 1024).includes('-----BEGIN X509 CRL-----')) return true
   if (/crl|revo/i.test(path.basename(file))) return true
   return CRL_START.test(Buffer.from(bytes.subarray(0, 20)).toString('hex'))
 }

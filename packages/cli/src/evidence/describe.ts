@@ -53,4 +53,5 @@ export function factLines(facts: Readonly<Record<string, unknown>>, path = ''): 
   })
 }
 
-const textOf = (value: unknown): string => (value === null ? '–' : String(value))
+const textOf = (value: unknown): string =>
+  value === null ? '–' : typeof value === 'string' ? value : JSON.stringify(value)

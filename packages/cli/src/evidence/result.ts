@@ -1,5 +1,4 @@
-import { EvidenceInvalid, PolicyMismatch } from '@taw/attestation'
-import type { Check, VerifiedClaims, EvidenceKind } from '@taw/attestation'
+import type { Check, EvidenceInvalid, EvidenceKind, PolicyMismatch, VerifiedClaims } from '@taw/attestation'
 
 /** What `taw evidence verify --output json` prints; docs/evidence.md describes it. */
 export interface VerificationResult {
