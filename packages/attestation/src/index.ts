@@ -10,6 +10,7 @@ export {
 } from './core/collateral-bundle.ts'
 export type { BundledDocument } from './core/collateral-bundle.ts'
 export { webCrypto } from './core/web.ts'
+export { takenUntil } from './core/grace.ts'
 export type { CollateralRules } from './core/grace.ts'
 export { closestName } from './core/closest-name.ts'
 export { foldName } from './core/fold.ts'

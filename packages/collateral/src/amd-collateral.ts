@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto'
 import { EvidenceInvalid, NO_AMD_COLLATERAL, mergeAmdCollateral, parseSnpReport } from '@taw/attestation'
-import type { AmdCollateral, AmdProduct, AmdVerifier, SnpEndorsement, SnpReport } from '@taw/attestation'
+import type {
+  AmdCollateral,
+  AmdProduct,
+  AmdVerifier,
+  CollateralRules,
+  SnpEndorsement,
+  SnpReport,
+} from '@taw/attestation'
 import type { CheckedDocument } from './checker.ts'
 import { hwidLength } from './documents.ts'
 import type { DocumentId } from './documents.ts'
@@ -21,6 +28,7 @@ export async function collateralForSnpReport(
   report: Uint8Array,
   given: AmdCollateral,
   ports: AmdPorts,
+  rules: CollateralRules = {},
 ): Promise<AmdCollateral> {
   const { library, verifier, now } = ports
   const known = parseSnpReport(report)
@@ -29,10 +37,10 @@ export async function collateralForSnpReport(
   const { collateral, product, isProven } = endorsement
     ? await withGivenEndorsement(report, endorsement, given, ports)
     : await withFetchedVcek(report, known, given, ports)
-  const list = await library.get({ kind: 'amd-crl', product })
+  const list = await library.get({ kind: 'amd-crl', product }, rules)
   // Lists that came with the report may be older than ours: the verifier takes all of them into account.
   const all = mergeAmdCollateral(collateral, library.shelf.amdIssuers(), list.amd ?? NO_AMD_COLLATERAL)
-  if (!isProven) await verifier.verifyReport(report, all, now())
+  if (!isProven) await verifier.verifyReport(report, all, now(), rules)
   return distinct(all)
 }
 

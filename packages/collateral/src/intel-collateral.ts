@@ -1,6 +1,12 @@
 import { hash } from 'node:crypto'
 import { collateralRequest, findQuote, mergeCollateral, parseQuote } from '@taw/attestation'
-import type { CollateralRequest, IntelCollateral, IntelVerifier, Quote } from '@taw/attestation'
+import type {
+  CollateralRules,
+  CollateralRequest,
+  IntelCollateral,
+  IntelVerifier,
+  Quote,
+} from '@taw/attestation'
 import type { CheckedDocument } from './checker.ts'
 import { nameOf } from './documents.ts'
 import type { DocumentId, PckCa, PckCertificateQuery, Tee, UpdatePolicy } from './documents.ts'
@@ -25,7 +31,11 @@ export interface IntelPlatformId {
 }
 
 /** @see CollateralService.forQuote */
-export async function collateralForQuote(evidence: Uint8Array, ports: IntelPorts): Promise<IntelCollateral> {
+export async function collateralForQuote(
+  evidence: Uint8Array,
+  ports: IntelPorts,
+  rules: CollateralRules = {},
+): Promise<IntelCollateral> {
   const { library, verifier, now } = ports
   const bytes = findQuote(evidence)?.quote ?? evidence
   const { tee, platform, pckCertificate } = requestOf(parseQuote(bytes), ports.requests)
@@ -35,9 +45,9 @@ export async function collateralForQuote(evidence: Uint8Array, ports: IntelPorts
       // Who asks must be a genuine platform of Intel's: signatures and chain need no collateral. Others cause no request.
       await verifier.authenticateQuote(bytes, [], now())
     }
-    return mergeDocuments(await getAll(library, ids))
+    return mergeDocuments(await getAll(library, ids, rules))
   }
-  return forUnnamedPlatform(bytes, tee, pckCertificate, ports)
+  return forUnnamedPlatform(bytes, tee, pckCertificate, { ...ports, rules })
 }
 
 export async function collateralForPlatform(
@@ -68,7 +78,7 @@ async function forUnnamedPlatform(
   quote: Uint8Array,
   tee: Tee,
   query: PckCertificateQuery | undefined,
-  { library, verifier, update, now }: IntelPorts,
+  { library, verifier, update, now, rules }: IntelPorts & { readonly rules: CollateralRules },
 ): Promise<IntelCollateral> {
   const pck = await library.get(pckCertificateId(query, now()))
   const certificates = pck.intel?.certificates ?? []
@@ -83,7 +93,7 @@ async function forUnnamedPlatform(
   const fmspc = Buffer.from(certified.platform.fmspc).toString('hex')
   const issuer = certified.chain.certificates[1]?.subjectCommonName
   const ca = issuer?.includes('Platform') ? 'platform' : 'processor'
-  return mergeDocuments([pck, ...(await getAll(library, documentsOf({ tee, fmspc, ca }, update)))])
+  return mergeDocuments([pck, ...(await getAll(library, documentsOf({ tee, fmspc, ca }, update), rules))])
 }
 
 function pckCertificateId(query: PckCertificateQuery | undefined, now: Date): DocumentId {
@@ -114,8 +124,9 @@ const documentsOf = ({ tee, fmspc, ca }: IntelPlatformId, update: UpdatePolicy):
 async function getAll(
   library: DocumentLibrary,
   ids: readonly DocumentId[],
+  rules: CollateralRules = {},
 ): Promise<readonly CheckedDocument[]> {
-  const results = await Promise.allSettled(ids.map((id) => library.get(id)))
+  const results = await Promise.allSettled(ids.map((id) => library.get(id, rules)))
   return results.map((result) => {
     if (result.status === 'rejected') throw result.reason
     return result.value

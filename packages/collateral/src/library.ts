@@ -1,5 +1,5 @@
-import { EvidenceInvalid } from '@taw/attestation'
-import type { CollateralAnswer, IntelCollateral } from '@taw/attestation'
+import { EvidenceInvalid, takenUntil } from '@taw/attestation'
+import type { CollateralAnswer, CollateralRules, IntelCollateral } from '@taw/attestation'
 import { Budget } from './budget.ts'
 import type { CacheDirectory } from './cache-directory.ts'
 import { isOlder, isValidAt } from './checker.ts'
@@ -76,9 +76,10 @@ export class DocumentLibrary {
   }
 
   /**
+   * @param rules a grace period is for documents at hand whose successor can't be had
    * @throws CollateralUnavailable
    */
-  async get(id: DocumentId): Promise<CheckedDocument> {
+  async get(id: DocumentId, rules: CollateralRules = {}): Promise<CheckedDocument> {
     const name = nameOf(id)
     const kept = this.shelf.use(name)
     if (kept) {
@@ -86,7 +87,25 @@ export class DocumentLibrary {
       return kept
     }
     this.#ports.counters.misses += 1
-    return this.#once(name, () => this.#obtain(id, name))
+    try {
+      return await this.#once(name, () => this.#obtain(id, name))
+    } catch (error) {
+      const ended = error instanceof CollateralUnavailable ? await this.#forgiven(id, name, rules) : undefined
+      if (ended) return ended
+      throw error
+    }
+  }
+
+  async #forgiven(
+    id: DocumentId,
+    name: string,
+    rules: CollateralRules,
+  ): Promise<CheckedDocument | undefined> {
+    if (rules.gracePeriod === undefined) return undefined
+    const known = this.shelf.peek(name)?.document ?? (await this.#fromDisk(id, name, rules))
+    if (!known || !(this.#ports.now() <= takenUntil(known.notAfter, rules))) return undefined
+    this.#notice('grace', name, `it ended at ${known.notAfter.toISOString()}, and no newer one can be had`)
+    return known
   }
 
   /** The newest one in memory or on disk, though it may have ended; asks no service. */
@@ -100,10 +119,14 @@ export class DocumentLibrary {
    * @throws EvidenceInvalid for what is not genuine, or not what was asked for
    * @throws CollateralUnavailable when another document can't be had that this one is checked against
    */
-  async check(id: DocumentId, answer: CollateralAnswer): Promise<CheckedDocument> {
+  async check(
+    id: DocumentId,
+    answer: CollateralAnswer,
+    rules: CollateralRules = {},
+  ): Promise<CheckedDocument> {
     const context = {
       rootCrl: async (): Promise<IntelCollateral> => {
-        const { intel } = await this.get({ kind: 'intel-root-ca-crl' })
+        const { intel } = await this.get({ kind: 'intel-root-ca-crl' }, rules)
         if (!intel) throw new TypeError('a revocation list of Intel’s is Intel collateral')
         return intel
       },
@@ -174,13 +197,17 @@ export class DocumentLibrary {
   }
 
   /** A document of the cache goes through the same check as one from a service. */
-  async #fromDisk(id: DocumentId, name: string): Promise<CheckedDocument | undefined> {
+  async #fromDisk(
+    id: DocumentId,
+    name: string,
+    rules: CollateralRules = {},
+  ): Promise<CheckedDocument | undefined> {
     const { directory, counters, now } = this.#ports
     try {
       const found = await directory?.read(name)
       if (!found) return undefined
       const { body, issuerChain, fetchedAt } = found
-      const document = await this.check(id, { body, issuerChain })
+      const document = await this.check(id, { body, issuerChain }, rules)
       const inMemory = this.shelf.peek(name)?.document
       if (inMemory && isOlder(document, inMemory)) return inMemory
       if (!isValidAt(document, now())) return document

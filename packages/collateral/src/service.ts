@@ -4,6 +4,7 @@ import type {
   AmdRoot,
   Certificate,
   CollateralRequest,
+  CollateralRules,
   CryptoPort,
   EvidenceCollateral,
   FoundEvidence,
@@ -64,7 +65,7 @@ export interface CollateralService {
    * @throws EvidenceInvalid when the quote is not genuine, as far as that can be said without collateral
    * @throws CollateralUnavailable
    */
-  readonly forQuote: (evidence: Uint8Array) => Promise<IntelCollateral>
+  readonly forQuote: (evidence: Uint8Array, rules?: CollateralRules) => Promise<IntelCollateral>
   /**
    * What quotes of a kind of platform need; for preparing bundles.
    *
@@ -79,13 +80,17 @@ export interface CollateralService {
    * @throws EvidenceInvalid when the report is not genuine, or its keys are revoked
    * @throws CollateralUnavailable
    */
-  readonly forSnpReport: (report: Uint8Array, given?: AmdCollateral) => Promise<AmdCollateral>
+  readonly forSnpReport: (
+    report: Uint8Array,
+    given?: AmdCollateral,
+    rules?: CollateralRules,
+  ) => Promise<AmdCollateral>
   /**
-   * What evidence of any kind needs, by the above. Kinds that carry all that vouches for them need nothing.
+   * What evidence of any kind needs, by the above; with a grace period also what ended a while ago, if nothing newer can be had. Kinds that carry all that vouches for them need nothing.
    *
    * @throws EvidenceInvalid, CollateralUnavailable
    */
-  readonly forEvidence: (evidence: FoundEvidence) => Promise<EvidenceCollateral>
+  readonly forEvidence: (evidence: FoundEvidence, rules?: CollateralRules) => Promise<EvidenceCollateral>
   /**
    * Asks for each document in memory again, one after another.
    *
@@ -162,14 +167,14 @@ export function createCollateralService(options: CollateralServiceOptions): Coll
     now,
   }
   const vendors = {
-    forQuote: (evidence: Uint8Array) => collateralForQuote(evidence, intel),
-    forSnpReport: (report: Uint8Array, given: AmdCollateral = NO_AMD_COLLATERAL) =>
-      collateralForSnpReport(report, given, amd),
+    forQuote: (evidence: Uint8Array, rules?: CollateralRules) => collateralForQuote(evidence, intel, rules),
+    forSnpReport: (report: Uint8Array, given: AmdCollateral = NO_AMD_COLLATERAL, rules?: CollateralRules) =>
+      collateralForSnpReport(report, given, amd, rules),
   }
   return {
     ...vendors,
     forIntelPlatform: (platform) => collateralForPlatform(platform, intel),
-    forEvidence: (evidence) => collateralForEvidence(evidence, vendors),
+    forEvidence: (evidence, rules) => collateralForEvidence(evidence, vendors, rules),
     refresh: () => library.refresh(),
     exportBundle: () => library.shelf.bundle(),
     importBundle: (bundle) => importBundle(bundle, library, now()),

@@ -69,6 +69,8 @@ export interface CollateralNotice {
     | 'cache-file-dropped'
     /** The cache can't be written; documents are kept in memory alone. */
     | 'cache-unwritable'
+    /** A document that has ended is given out once more, since the policy grants a grace period. */
+    | 'grace'
     /** A document went, because there are too many platforms, or because its issuer is revoked. */
     | 'dropped'
   /** The document's name. */

@@ -6,6 +6,7 @@ import { parseAzureVtpmEvidence } from '../azure/evidence.ts'
 import { azureVtpmVerifier } from '../azure/verify.ts'
 import { verifyCcaToken } from '../cca/verify.ts'
 import type { CryptoPort } from '../core/crypto.ts'
+import type { CollateralRules } from '../core/grace.ts'
 import type { Certificate } from '../core/x509.ts'
 import { mergeCollateral } from '../intel/collateral.ts'
 import { intelVerifier } from '../intel/verify.ts'
@@ -42,6 +43,7 @@ export interface EvidenceVerifier {
     evidence: FoundEvidence,
     collateral: EvidenceCollateral,
     at: Date,
+    rules?: CollateralRules,
   ) => Promise<VerifiedClaims>
 }
 
@@ -55,7 +57,7 @@ export function evidenceVerifier({
   const nitro = nitroVerifier({ crypto, ...(roots.nitro && { anchors: roots.nitro }) })
   const azure = azureVtpmVerifier({ crypto, amd, intel })
   return {
-    verify: async (evidence, given, at) => {
+    verify: async (evidence, given, at, rules = {}) => {
       const { kind, bytes, collateral: own } = evidence
       const collateral = {
         intel: mergeCollateral(own.intel, given.intel),
@@ -64,13 +66,13 @@ export function evidenceVerifier({
       switch (kind) {
         case 'sgx-quote':
         case 'tdx-quote':
-          return intel.verifyQuote(bytes, collateral.intel, at)
+          return intel.verifyQuote(bytes, collateral.intel, at, rules)
         case 'snp-report':
-          return amd.verifyReport(bytes, collateral.amd, at)
+          return amd.verifyReport(bytes, collateral.amd, at, rules)
         case 'nitro-document':
           return nitro.verifyDocument(bytes, at)
         case 'azure-vtpm':
-          return azure.verifyEvidence(parseAzureVtpmEvidence(bytes), collateral, at)
+          return azure.verifyEvidence(parseAzureVtpmEvidence(bytes), collateral, at, rules)
         case 'cca-token':
           return verifyCcaToken(bytes, { crypto, platformKeys: given.ccaPlatformKeys })
       }

@@ -1,4 +1,5 @@
 import {
+  type CollateralRules,
   EvidenceInvalid,
   type EvidenceCollateral,
   type EvidenceVerifier,
@@ -12,7 +13,7 @@ import { Refusal } from '../refusal.ts'
 /** Gets what vouches for evidence. */
 export interface CollateralSource {
   /** @throws EvidenceInvalid, CollateralUnavailable */
-  readonly forEvidence: (evidence: FoundEvidence) => Promise<EvidenceCollateral>
+  readonly forEvidence: (evidence: FoundEvidence, rules?: CollateralRules) => Promise<EvidenceCollateral>
 }
 
 /** Verifies evidence with collateral that is valid now. What the evidence says is then true; nothing is said about whether it is wanted. */
@@ -30,14 +31,15 @@ export class EvidenceVerification {
   /**
    * @param evidence of any kind, raw or in a form that `findEvidence` knows
    * @param whose for messages: "the marble", "the Coordinator"
+   * @param rules what is forgiven about collateral; default nothing
    * @throws {@link Refusal} `evidence_invalid`, or `collateral_unavailable` when it can't be told now
    */
-  async verify(evidence: Uint8Array, whose: string): Promise<VerifiedClaims> {
+  async verify(evidence: Uint8Array, whose: string, rules: CollateralRules = {}): Promise<VerifiedClaims> {
     try {
       const found = findEvidence(evidence)
       if (found === undefined) throw unknownEvidence(evidence, whose)
-      const collateral = await this.#collateral.forEvidence(found)
-      return await this.#verifier.verify(found, collateral, this.#now())
+      const collateral = await this.#collateral.forEvidence(found, rules)
+      return await this.#verifier.verify(found, collateral, this.#now(), rules)
     } catch (error) {
       throw refusalOf(error, whose)
     }

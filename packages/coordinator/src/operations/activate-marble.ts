@@ -98,7 +98,13 @@ function grantFor(state: State, marbleType: string): Grant {
   }
   const package_ = manifest.manifest.packages.get(definition.package)
   if (package_ === undefined) throw new Error('a checked manifest names a package that it does not have')
-  return { marbleType, manifest, definition, package: withVersion(package_, state.packageVersions.get(definition.package)), prepared }
+  return {
+    marbleType,
+    manifest,
+    definition,
+    package: withVersion(package_, state.packageVersions.get(definition.package)),
+    prepared,
+  }
 }
 
 /** In simulation evidence is not looked at. */
@@ -108,11 +114,13 @@ async function admit(
   { simulation, verification }: Ports,
 ): Promise<void> {
   if (simulation) return
-  const claims = await verification.verify(evidence, 'the marble')
+  const { infrastructures, config } = grant.manifest.manifest
+  const claims = await verification.verify(evidence, 'the marble', config.collateral)
   requireAdmitted(claims, tlsCertificate, {
     packageName: grant.definition.package,
     package: grant.package,
-    infrastructures: grant.manifest.manifest.infrastructures,
+    infrastructures,
+    collateral: config.collateral,
   })
 }
 

@@ -1,7 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import {
+  appraiseCollateral,
   appraiseInfrastructures,
   appraisePackage,
+  type CollateralPolicy,
   type InfrastructurePolicy,
   type PackagePolicy,
   PolicyMismatch,
@@ -15,6 +17,8 @@ export interface AdmissionPolicy {
   readonly packageName: string
   readonly package: PackagePolicy
   readonly infrastructures: ReadonlyMap<string, InfrastructurePolicy>
+  /** How recent what vouches for the evidence must be. */
+  readonly collateral: CollateralPolicy
 }
 
 /**
@@ -27,12 +31,13 @@ export interface AdmissionPolicy {
 export function requireAdmitted(
   claims: VerifiedClaims,
   tlsCertificate: Uint8Array,
-  { packageName, package: policy, infrastructures }: AdmissionPolicy,
+  { packageName, package: policy, infrastructures, collateral }: AdmissionPolicy,
 ): void {
   try {
     appraisePackage(claims, policy)
     requireBound(claims, tlsCertificate)
     appraiseInfrastructures(claims, infrastructures)
+    appraiseCollateral(claims, collateral)
   } catch (error) {
     if (!(error instanceof PolicyMismatch)) throw error
     const { check, message, expected, found, remedy } = error

@@ -39,7 +39,13 @@ export const configFields = ({ config }: Manifest): Fields => ({
   RecoveryThreshold: config.recoveryThreshold,
   RotateRootSecret: config.rotateRootSecret,
   MinimumCurve: config.minimumCurve,
+  'Collateral.MaximumAge': seconds(config.collateral.maximumAge),
+  'Collateral.GracePeriod': seconds(config.collateral.gracePeriod),
+  'Collateral.MinimumTCBEvaluationDataNumber': config.collateral.minimumTcbEvaluationDataNumber,
 })
+
+const seconds = (milliseconds: number | undefined): string | undefined =>
+  milliseconds === undefined ? undefined : `${milliseconds / 1000}s`
 
 const each = <T>(
   entries: ReadonlyMap<string, T>,
