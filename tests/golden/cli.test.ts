@@ -88,7 +88,7 @@ const later = [
 ]
 
 /** Ours alone: a command, and what spec/quirks.md wants for files with secrets. */
-const additions = { commands: ['ledger', 'ledger inspect', 'run'], flags: ['force'] }
+const additions = { commands: ['audit', 'ledger', 'ledger inspect', 'run'], flags: ['force'] }
 
 describe('flags.json', { skip: skipWithoutShared }, () => {
   const recorded = skipWithoutShared ? undefined : (readShared('golden/cli/flags.json') as RecordedFlags)
