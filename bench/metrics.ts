@@ -56,8 +56,9 @@ async function activate({ session }: Subject, count: number): Promise<void> {
 const metricsPort = await freePort()
 const on = await begin({ EDG_COORDINATOR_PROMETHEUS_ADDR: `127.0.0.1:${metricsPort}` })
 const off = await begin({})
-await using _on = on.coordinator
-await using _off = off.coordinator
+await using processes = new AsyncDisposableStack()
+processes.use(on.coordinator)
+processes.use(off.coordinator)
 const cpu = new Map<Subject, number[]>([
   [on, []],
   [off, []],

@@ -120,8 +120,9 @@ suite('a deployment with some history', () => {
     const actor = { kind: 'user', name: 'alice', certificate: fingerprint(alice) }
     const [set, secrets, packages, update, activated, counted, ...rest] = entries.map(({ audit }) => audit)
     assert.equal(rest.length, 0)
-    assert.deepEqual(set?.['actor'], { kind: 'anonymous' })
-    const named = (set?.['changed'] as { entries: { member: string; name: string }[] }).entries
+    assert.ok(set)
+    assert.deepEqual(set['actor'], { kind: 'anonymous' })
+    const named = (set['changed'] as { entries: { member: string; name: string }[] }).entries
     assert.deepEqual(
       named.map(({ member, name }) => `${member} ${name}`),
       [

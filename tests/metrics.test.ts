@@ -12,6 +12,7 @@ import { freePort, get, TestCoordinator } from './support/coordinator.ts'
 import { CoordinatorProcess } from './support/coordinator-process.ts'
 import { type Family, parseExposition, sumOf } from './support/exposition.ts'
 import {
+  activate,
   call,
   clientIdentity,
   connectMesh,
@@ -20,6 +21,7 @@ import {
   grpcCode,
   manifestWith,
   setManifest,
+  textOf,
   tryActivation,
 } from './support/mesh-client.ts'
 
@@ -62,12 +64,14 @@ async function scrape(port: number): Promise<ReadonlyMap<string, Family>> {
   return parseExposition(text)
 }
 
-async function startWithMetrics(): Promise<{ coordinator: TestCoordinator; metricsPort: number }> {
+async function startWithMetrics(): Promise<
+  AsyncDisposable & { readonly coordinator: TestCoordinator; readonly metricsPort: number }
+> {
   const metricsPort = await freePort()
   const coordinator = await TestCoordinator.start({
     env: { EDG_COORDINATOR_PROMETHEUS_ADDR: `127.0.0.1:${metricsPort}` },
   })
-  return { coordinator, metricsPort }
+  return { coordinator, metricsPort, [Symbol.asyncDispose]: () => coordinator[Symbol.asyncDispose]() }
 }
 
 const uuid = (index: number): string => `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`
@@ -87,8 +91,8 @@ async function activateMany(port: number, marbleType: string, uuids: readonly st
 }
 
 test('what happens is counted, by names that dashboards know and by our own', async () => {
-  const { coordinator, metricsPort } = await startWithMetrics()
-  await using _ = coordinator
+  await using started = await startWithMetrics()
+  const { coordinator, metricsPort } = started
   const before = await scrape(metricsPort)
   assert.equal(sumOf(before, 'coordinator_state'), 2)
   assert.equal(sumOf(before, 'coordinator_version_info', { version: '0.1.0' }), 1)
@@ -128,8 +132,8 @@ test('what happens is counted, by names that dashboards know and by our own', as
 })
 
 test('a call that can not be read is counted apart: it is no call of a method', async () => {
-  const { coordinator, metricsPort } = await startWithMetrics()
-  await using _ = coordinator
+  await using started = await startWithMetrics()
+  const { coordinator, metricsPort } = started
   const session = await connectMesh(coordinator.meshPort, await clientIdentity())
   await call(session, frame(Buffer.from('no protobuf')))
   await call(session, Buffer.alloc(0), { ':path': '/rpc.Marble/None' })
@@ -141,8 +145,8 @@ test('a call that can not be read is counted apart: it is no call of a method', 
 })
 
 test('instances and types that callers make up leave the metrics small, and every total exact', async () => {
-  const { coordinator, metricsPort } = await startWithMetrics()
-  await using _ = coordinator
+  await using started = await startWithMetrics()
+  const { coordinator, metricsPort } = started
   await setManifest(coordinator.clientPort, manifestWith({ Marbles: { web: { Package: 'pkg' } } }))
   const uuids = Array.from({ length: 300 }, (_, index) => uuid(index))
   const identity = await clientIdentity()
@@ -185,8 +189,8 @@ test('instances and types that callers make up leave the metrics small, and ever
 })
 
 test('events are the newest activations with their quotes; nothing secret is in them or in the metrics', async () => {
-  const { coordinator, metricsPort } = await startWithMetrics()
-  await using _ = coordinator
+  await using started = await startWithMetrics()
+  const { coordinator, metricsPort } = started
   assert.equal((await plain(metricsPort, '/events')).text, 'null\n')
   const planted = 'planted-secret-0123456789'
   const manifest = manifestWith({
@@ -196,10 +200,8 @@ test('events are the newest activations with their quotes; nothing secret is in 
   await setManifest(coordinator.clientPort, manifest)
   const identity = await clientIdentity()
   const fields = { marbleType: 'web', uuid: uuid(7).toUpperCase(), quote: Buffer.from('quote') }
-  const { parameters } = await tryActivation(coordinator.meshPort, identity, fields)
-  const [key = ''] = Buffer.from(parameters?.Env['KEY'] ?? '')
-    .toString()
-    .split(' ')
+  const parameters = await activate(coordinator.meshPort, identity, fields)
+  const [key = ''] = textOf(parameters.Env, 'KEY').split(' ')
   assert.match(key, /^[0-9a-f]{32}$/)
 
   const events = await plain(metricsPort, '/events')
@@ -213,8 +215,8 @@ test('events are the newest activations with their quotes; nothing secret is in 
 })
 
 test('the listener takes GET and HEAD of two paths, and bounds what else comes', async () => {
-  const { coordinator, metricsPort } = await startWithMetrics()
-  await using _ = coordinator
+  await using started = await startWithMetrics()
+  const { metricsPort } = started
   const head = await plain(metricsPort, '/metrics', { method: 'HEAD' })
   assert.deepEqual([head.status, head.text], [200, ''])
   assert.ok(Number(head.headers['content-length']) > 1000)

@@ -119,7 +119,7 @@ function describeActor(actor: unknown): string {
   const shown = Object.entries(rest)
     .filter(([, value]) => value !== null)
     .map(([name, value]) => (name === 'name' ? JSON.stringify(value) : `${name}=${JSON.stringify(value)}`))
-  return [String(kind), ...shown].join(' ')
+  return [kind, ...shown].join(' ')
 }
 
 interface Verified {

@@ -14,8 +14,6 @@ export class UpdateLog {
   readonly #ledger: Ledger
   readonly #lines: string[] = []
   #read = 0
-  /** Settles when nobody reads on: two at once would make lines twice. */
-  #reading: Promise<unknown> = Promise.resolve()
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
@@ -29,21 +27,14 @@ export class UpdateLog {
     if (this.#ledger.state.manifest === undefined) {
       throw new Refusal('state_mismatch', 'there is no update log yet: no manifest is set')
     }
-    const done = this.#reading.then(() => this.#readOn())
-    this.#reading = done.catch(() => undefined)
-    await done
-    return this.#lines
-  }
-
-  /** Reads what is new, and lets others be served between two pages. */
-  async #readOn(): Promise<void> {
     for (;;) {
+      // Others may read on between two pages: what is read, and that it is, stays together.
       const entries = this.#ledger.entries(this.#read, pageSize)
       for (const entry of entries) {
         this.#lines.push(...linesOf(entry))
         this.#read = entry.sequence
       }
-      if (entries.length < pageSize) return
+      if (entries.length < pageSize) return this.#lines
       await setImmediate()
     }
   }
