@@ -34,9 +34,7 @@ const duration: Field<number> = (() => {
     form: given.form,
     read: (value, at) => {
       const text = given.read(value, at)
-      return text === undefined
-        ? undefined
-        : Number.parseInt(text, 10) * (UNITS.get(text.slice(-1)) ?? Number.NaN)
+      return text === null ? null : Number.parseInt(text, 10) * (UNITS.get(text.slice(-1)) ?? Number.NaN)
     },
   }
 })()
@@ -63,7 +61,7 @@ export function readCollateralPolicy(json: unknown): PolicyReading<CollateralPol
       .warn('is long: who was revoked since the collateral was issued is accepted for all that time')
   }
   const { problems, warnings } = root.findings
-  const isSound = source !== undefined && problems.length === 0
+  const isSound = source !== null && problems.length === 0
   const policy: CollateralPolicy = isSound
     ? {
         maximumAge: source.MaximumAge,

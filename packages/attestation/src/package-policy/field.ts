@@ -28,9 +28,9 @@ export interface Field<T> {
   readonly form: PolicyForm
   /**
    * @param value as JSON gives it, neither null nor undefined. Integers may be bigints, bytes may be a Uint8Array.
-   * @returns undefined when it is wrong, which is then among the problems
+   * @returns null when it is wrong, which is then among the problems
    */
-  readonly read: (value: unknown, at: Place) => T | undefined
+  readonly read: (value: unknown, at: Place) => T | null
 }
 
 export const text: Field<string> = {
@@ -54,7 +54,8 @@ export function hex(...lengths: readonly number[]): Field<string> {
     form: { kind: 'text', pattern: form.source },
     read: (value, at) => {
       const given = text.read(value, at)
-      if (given === undefined || form.test(given)) return given?.toLowerCase()
+      if (given === null) return null
+      if (form.test(given)) return given.toLowerCase()
       const found = /^[0-9a-fA-F]*$/.test(given) ? `has ${given.length}` : 'is not hex'
       return at.problem(`must be ${expected}, but ${found}`)
     },
@@ -62,7 +63,7 @@ export function hex(...lengths: readonly number[]): Field<string> {
 }
 
 /** As {@link hex}, but an empty text is as good as none. */
-export function hexOrEmpty(bytes: number): Field<string> {
+export function hexOrEmpty(bytes: number): Field<string | undefined> {
   const given = hex(bytes)
   return {
     form: { kind: 'text', pattern: `^(?:[0-9a-fA-F]{${2 * bytes}})?$` },
@@ -76,7 +77,7 @@ export function name<const Name extends string>(what: string, known: readonly Na
     form: { kind: 'text', oneOf: known },
     read: (value, at) => {
       const given = text.read(value, at)
-      if (given === undefined) return undefined
+      if (given === null) return null
       const match = known.find((one) => one === given)
       return match ?? at.problem(`no such ${what} ${quote(given)}; known are ${known.map(quote).join(', ')}`)
     },
@@ -89,7 +90,7 @@ export function textLike(pattern: RegExp, expected: string): Field<string> {
     form: { kind: 'text', pattern: pattern.source },
     read: (value, at) => {
       const given = text.read(value, at)
-      if (given === undefined || pattern.test(given)) return given
+      if (given === null || pattern.test(given)) return given
       return at.problem(`must be ${expected}, but is ${quote(given)}`)
     },
   }
@@ -115,7 +116,7 @@ export function integer(maximum: number): Field<number> {
     form: exact.form,
     read: (value, at) => {
       const number = exact.read(value, at)
-      return number === undefined ? undefined : Number(number)
+      return number === null ? null : Number(number)
     },
   }
 }
@@ -181,13 +182,13 @@ export function oneOrList<T>(item: Field<T>): Field<readonly T[]> {
   }
 }
 
-const readItem = <T>(item: Field<T>, value: unknown, at: Place): T | undefined =>
+const readItem = <T>(item: Field<T>, value: unknown, at: Place): T | null =>
   value === null || value === undefined ? at.problem('must not be null in a list') : item.read(value, at)
 
 /** What was read, when all of it could be. */
-function complete<T>(items: readonly (T | undefined)[]): readonly T[] | undefined {
-  const read = items.filter((one): one is T & ({} | null) => one !== undefined)
-  return read.length === items.length ? read : undefined
+function complete<T>(items: readonly (T | null)[]): readonly T[] | null {
+  const read = items.filter((one) => one !== null)
+  return read.length === items.length ? read : null
 }
 
 /**
@@ -215,7 +216,7 @@ export function map<T>(
         else if (entries.has(key)) at.in(given).problem('is given twice, in two spellings')
         else {
           const read = entry.read(item, at.in(given))
-          if (read !== undefined) entries.set(key, read)
+          if (read !== null) entries.set(key, read)
         }
       }
       return Object.fromEntries(entries)
@@ -253,7 +254,7 @@ export function object<const F extends Fields>(
         }
         if (seen.has(member)) at.in(member).problem('is given twice, in two spellings')
         seen.add(member)
-        if (item !== null && item !== undefined) read[member] = field.read(item, at.in(member))
+        if (item !== null && item !== undefined) read[member] = field.read(item, at.in(member)) ?? undefined
       }
       // The loop has put at each name what its own field reads, which the compiler can't follow.
       return read as ReadOf<F>
@@ -275,15 +276,8 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const quote = (given: string): string => JSON.stringify(given.slice(0, 100).toWellFormed())
 
 function describe(value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      return 'a text'
-    case 'number':
-    case 'bigint':
-      return `the number ${value}`
-    case 'boolean':
-      return String(value)
-    default:
-      return isList(value) ? 'a list' : 'an object'
-  }
+  if (typeof value === 'string') return 'a text'
+  if (typeof value === 'number' || typeof value === 'bigint') return `the number ${value}`
+  if (typeof value === 'boolean') return String(value)
+  return isList(value) ? 'a list' : 'an object'
 }

@@ -35,11 +35,13 @@ export class Place {
     return new Place([...this.#path, key], this.#findings)
   }
 
-  problem(message: string): undefined {
+  /** @returns null, which stands for what could not be read */
+  problem(message: string): null {
     this.#findings.problems.push({ path: this.#path, message })
+    return null
   }
 
-  warn(message: string): undefined {
+  warn(message: string): void {
     this.#findings.warnings.push({ path: this.#path, message })
   }
 }

@@ -68,9 +68,8 @@ suite('what pins a workload', () => {
     test(`${about} is not enough, but for tests`, () => {
       assert.deepEqual(problems(entry), [path])
       const [kind] = Object.keys(entry)
-      const [inner] = Object.values<unknown>(entry as Record<string, unknown>)
-      const debug =
-        path === '' ? { ...entry, Debug: true } : { [kind ?? '']: { ...Object(inner), Debug: true } }
+      const [inner] = Object.values<object>({ ...entry })
+      const debug = path === '' ? { ...entry, Debug: true } : { [kind ?? '']: { ...inner, Debug: true } }
       assert.deepEqual(warnings(debug), [path, path === '' ? 'Debug' : `${path}.Debug`])
     })
   }

@@ -490,6 +490,11 @@ test('configuration and recovery keys', () => {
     recoveryThreshold: 0,
     rotateRootSecret: false,
     minimumCurve: 'P-256',
+    collateral: {
+      maximumAge: undefined,
+      gracePeriod: undefined,
+      minimumTcbEvaluationDataNumber: undefined,
+    },
   })
   accept(config({ RecoveryThreshold: 2 }, { a: rsa2048, b: `before\n${rsa2048}` }))
   assert.deepEqual(warningPaths(config({}, { a: rsa1024 })), ['RecoveryKeys.a'])

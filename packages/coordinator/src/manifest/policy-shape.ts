@@ -69,7 +69,7 @@ function namedByUser(entry: Shape<unknown>): Shape<unknown> {
     expects: entries.expects,
     empty: () => ({}),
     read(value, place, former, context) {
-      const given = new Map(Object.entries(Object(former ?? {})))
+      const given = new Map(typeof former === 'object' && former !== null ? Object.entries(former) : [])
       return Object.fromEntries(entries.read(value, place, given, context))
     },
   }
