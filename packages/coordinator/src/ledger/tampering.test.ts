@@ -232,6 +232,16 @@ test('a start in state 1 leaves a damaged write-ahead log as it is', async (t) =
   await assertRefused(folder, /has seen entry 4, but the ledger ends at entry 1: the ledger was cut/)
 })
 
+test('damage to the structure of the file is found where no record shows it', async (t) => {
+  const folder = await forgetDigest(await closedDirectory(t, someWork))
+  const file = path.join(folder, 'ledger.db')
+  const bytes = readFileSync(file)
+  // sqlite.org/fileformat.html, "The Database Header": the number of free pages.
+  bytes.writeUInt32BE(bytes.readUInt32BE(36) + 1, 36)
+  writeFileSync(file, bytes)
+  await assertRefused(folder, /the file is damaged: .*[Ff]reelist/)
+})
+
 test('entries that are removed, swapped, changed or added are refused', async (t) => {
   const folder = await forgetDigest(await closedDirectory(t, someWork))
   const attacks: [string, RegExp][] = [
@@ -256,6 +266,9 @@ test('entries that are removed, swapped, changed or added are refused', async (t
     ['UPDATE head SET sequence = 3', /before its snapshot/],
     ['UPDATE head SET sequence = 5', /end of the ledger has a wrong MAC/],
     ['UPDATE head SET confirmed = 0', /end of the ledger has a wrong MAC/],
+    ['UPDATE head SET hash = zeroblob(32)', /end of the ledger has a wrong MAC/],
+    ['UPDATE head SET tag = zeroblob(32)', /end of the ledger does not authenticate/],
+    ['UPDATE snapshot SET epoch = 7', /snapshot is of epoch 7, but the ledger is in epoch 1/],
     ['DELETE FROM head', /where the ledger ends is missing/],
     ['DELETE FROM snapshot', /snapshot is missing/],
     ['UPDATE snapshot SET seal_mode = "UniqueKey"', /snapshot has a wrong MAC/],
