@@ -316,3 +316,14 @@ test('a ledger whose last commit was cut short does not open again after a new m
   await second.ledger.close()
   await assertRefused(kept, anchoredBy(anchor), /an older ledger was put back/)
 })
+
+test('a ledger does not open again after a manifest that keeps nothing took its place', async (t) => {
+  const { folder, anchor } = await anchoredLedger(t)
+  const kept = temporaryFolder(t)
+  copyFolder(folder, kept)
+  rmSync(path.join(folder, 'sealed_key'))
+  const { ledger } = await open(folder, anchoredBy(anchor))
+  await setManifest(ledger, 'Disabled')
+  await ledger.close()
+  await assertRefused(kept, anchoredBy(anchor), /an older ledger was put back/)
+})
