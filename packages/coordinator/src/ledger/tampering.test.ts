@@ -7,7 +7,7 @@ import { loadManifest } from '../manifest/index.ts'
 import { simulationSealing } from '../sealing/providers/simulation.ts'
 import { SecretBytes } from '../secrets/secret-bytes.ts'
 import { encodeChanges, stateToChanges } from '../state/codec.ts'
-import { type LedgerBackend, StorageDamaged } from './backend.ts'
+import { type LedgerBackend, StorageDamaged, type StoredEntry } from './backend.ts'
 import { SqliteBackend } from './backends/sqlite.ts'
 import { SealDirectory } from './directory.ts'
 import { chainStart, sealEntry } from './entry.ts'
@@ -481,6 +481,37 @@ test('what the host changes while the Coordinator runs is not served as an audit
   assert.throws(() => ledger.entries(0, 10), { code: 'storage_unavailable', message: /hash of entry 3/ })
   assert.throws(() => ledger.entries(2, 1), { code: 'storage_unavailable' })
   assert.equal(ledger.entries(0, 2).length, 2)
+  await ledger.close()
+})
+
+test('a record that a stranger made up is not served, though it follows from the one before', async (t) => {
+  const forgery: { forge?: (previous: StoredEntry) => StoredEntry } = {}
+  const { ledger } = await open(temporaryFolder(t), {
+    wrapBackend: (backend) => ({
+      ...altering(backend, {}),
+      format: 2,
+      entries: (after, limit) => {
+        const page = backend.entries(after, limit)
+        const [previous] = page.slice(-2)
+        return forgery.forge === undefined || previous === undefined || page.length < 2
+          ? page
+          : [...page.slice(0, -1), forgery.forge(previous)]
+      },
+    }),
+  })
+  await setManifest(ledger)
+  await activate(ledger)
+  assert.equal(ledger.entries(0, 10).length, 2)
+  const keys = { dek: new SecretBytes(Buffer.alloc(32, 9)), macKey: newMacKey() }
+  const ledgerId = Buffer.alloc(16, 9)
+  const stranger = new Epoch({ number: 1, ledgerId, sealMode: 'ProductKey', recovery, keys })
+  const { audit } = activation(ledger.state)
+  forgery.forge = (previous) =>
+    sealEntry(stranger, previous, { time: new Date(0), audit, changes: new Uint8Array() })
+  assert.throws(() => ledger.entries(0, 10), {
+    code: 'storage_unavailable',
+    message: /entry 2 has a wrong MAC/,
+  })
   await ledger.close()
 })
 
