@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { optionalUint64 } from './framing.ts'
 import { inspectLedger } from './inspect.ts'
 import { SealDirectoryUnusable } from './open.ts'
 import { MemoryAnchor } from './test-anchor.ts'
@@ -11,6 +13,7 @@ import {
   contentsOf,
   copyFolder,
   filesIn,
+  forgetDigest,
   onlyBinding,
   open,
   setManifest,
@@ -68,6 +71,16 @@ test('an older copy of the whole seal directory is refused, with both numbers', 
   const reason = /the ledger bears (\d+), but the counter stands at (\d+): an older ledger was put back/
   await assertRefused(older, anchoredBy(anchor), reason)
   await assertOpens(folder, anchoredBy(anchor), 2)
+})
+
+test('the value that an older copy bears can’t be replaced by the newest one', async (t) => {
+  const { older, anchor } = await anchoredLedger(t)
+  await forgetDigest(older)
+  const newest = optionalUint64(anchor.value)
+  const database = new DatabaseSync(path.join(older, 'ledger.db'))
+  database.prepare('UPDATE head SET anchored = ?').run(newest)
+  database.close()
+  await assertRefused(older, anchoredBy(anchor), /the end of the ledger has a wrong MAC/)
 })
 
 test('each copy from while it worked is refused once something newer was answered', async (t) => {
@@ -209,7 +222,8 @@ test('what was written when the anchor failed takes effect by itself when the an
   assert.equal(ledger.state.manifest, undefined)
   assert.deepEqual(ledger.entries(0, 10), [])
   anchor.worksFor = undefined
-  while (ledger.state.manifest === undefined) await setImmediate()
+  const isSet = (): boolean => ledger.state.manifest !== undefined
+  while (!isSet()) await setImmediate()
   assert.equal(await activate(ledger), 1)
   await ledger.close()
   await assertOpens(folder, anchoredBy(anchor), 1)
@@ -300,5 +314,16 @@ test('a ledger whose last commit was cut short does not open again after a new m
   const second = await open(folder, anchoredBy(anchor))
   await setManifest(second.ledger)
   await second.ledger.close()
+  await assertRefused(kept, anchoredBy(anchor), /an older ledger was put back/)
+})
+
+test('a ledger does not open again after a manifest that keeps nothing took its place', async (t) => {
+  const { folder, anchor } = await anchoredLedger(t)
+  const kept = temporaryFolder(t)
+  copyFolder(folder, kept)
+  rmSync(path.join(folder, 'sealed_key'))
+  const { ledger } = await open(folder, anchoredBy(anchor))
+  await setManifest(ledger, 'Disabled')
+  await ledger.close()
   await assertRefused(kept, anchoredBy(anchor), /an older ledger was put back/)
 })

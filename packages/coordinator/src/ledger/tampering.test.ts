@@ -7,7 +7,7 @@ import { loadManifest } from '../manifest/index.ts'
 import { simulationSealing } from '../sealing/providers/simulation.ts'
 import { SecretBytes } from '../secrets/secret-bytes.ts'
 import { encodeChanges, stateToChanges } from '../state/codec.ts'
-import { type LedgerBackend, StorageDamaged } from './backend.ts'
+import { type LedgerBackend, StorageDamaged, type StoredEntry } from './backend.ts'
 import { SqliteBackend } from './backends/sqlite.ts'
 import { SealDirectory } from './directory.ts'
 import { chainStart, sealEntry } from './entry.ts'
@@ -232,6 +232,16 @@ test('a start in state 1 leaves a damaged write-ahead log as it is', async (t) =
   await assertRefused(folder, /has seen entry 4, but the ledger ends at entry 1: the ledger was cut/)
 })
 
+test('damage to the structure of the file is found where no record shows it', async (t) => {
+  const folder = await forgetDigest(await closedDirectory(t, someWork))
+  const file = path.join(folder, 'ledger.db')
+  const bytes = readFileSync(file)
+  // sqlite.org/fileformat.html, "The Database Header": the number of free pages.
+  bytes.writeUInt32BE(bytes.readUInt32BE(36) + 1, 36)
+  writeFileSync(file, bytes)
+  await assertRefused(folder, /the file is damaged: .*[Ff]reelist/)
+})
+
 test('entries that are removed, swapped, changed or added are refused', async (t) => {
   const folder = await forgetDigest(await closedDirectory(t, someWork))
   const attacks: [string, RegExp][] = [
@@ -256,6 +266,9 @@ test('entries that are removed, swapped, changed or added are refused', async (t
     ['UPDATE head SET sequence = 3', /before its snapshot/],
     ['UPDATE head SET sequence = 5', /end of the ledger has a wrong MAC/],
     ['UPDATE head SET confirmed = 0', /end of the ledger has a wrong MAC/],
+    ['UPDATE head SET hash = zeroblob(32)', /end of the ledger has a wrong MAC/],
+    ['UPDATE head SET tag = zeroblob(32)', /end of the ledger does not authenticate/],
+    ['UPDATE snapshot SET epoch = 7', /snapshot is of epoch 7, but the ledger is in epoch 1/],
     ['DELETE FROM head', /where the ledger ends is missing/],
     ['DELETE FROM snapshot', /snapshot is missing/],
     ['UPDATE snapshot SET seal_mode = "UniqueKey"', /snapshot has a wrong MAC/],
@@ -468,6 +481,37 @@ test('what the host changes while the Coordinator runs is not served as an audit
   assert.throws(() => ledger.entries(0, 10), { code: 'storage_unavailable', message: /hash of entry 3/ })
   assert.throws(() => ledger.entries(2, 1), { code: 'storage_unavailable' })
   assert.equal(ledger.entries(0, 2).length, 2)
+  await ledger.close()
+})
+
+test('a record that a stranger made up is not served, though it follows from the one before', async (t) => {
+  const forgery: { forge?: (previous: StoredEntry) => StoredEntry } = {}
+  const { ledger } = await open(temporaryFolder(t), {
+    wrapBackend: (backend) => ({
+      ...altering(backend, {}),
+      format: 2,
+      entries: (after, limit) => {
+        const page = backend.entries(after, limit)
+        const [previous] = page.slice(-2)
+        return forgery.forge === undefined || previous === undefined || page.length < 2
+          ? page
+          : [...page.slice(0, -1), forgery.forge(previous)]
+      },
+    }),
+  })
+  await setManifest(ledger)
+  await activate(ledger)
+  assert.equal(ledger.entries(0, 10).length, 2)
+  const keys = { dek: new SecretBytes(Buffer.alloc(32, 9)), macKey: newMacKey() }
+  const ledgerId = Buffer.alloc(16, 9)
+  const stranger = new Epoch({ number: 1, ledgerId, sealMode: 'ProductKey', recovery, keys })
+  const { audit } = activation(ledger.state)
+  forgery.forge = (previous) =>
+    sealEntry(stranger, previous, { time: new Date(0), audit, changes: new Uint8Array() })
+  assert.throws(() => ledger.entries(0, 10), {
+    code: 'storage_unavailable',
+    message: /entry 2 has a wrong MAC/,
+  })
   await ledger.close()
 })
 

@@ -82,7 +82,9 @@ export class SqliteBackend implements LedgerBackend {
       this.#database.prepare('PRAGMA quick_check(1)').get(),
     )
     const finding = findings?.['quick_check']
-    if (finding !== 'ok') throw new StorageDamaged(`the file is damaged: ${String(finding)}`)
+    if (finding === 'ok') return
+    const said = String(finding).replace('*** in database main ***\n', '')
+    throw new StorageDamaged(`the file is damaged: ${said.replaceAll('\n', '; ')}`)
   }
 
   append(expected: number, batch: Batch): Promise<void> {
