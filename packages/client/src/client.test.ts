@@ -14,17 +14,7 @@ import type { CoordinatorPolicy } from './verify.ts'
 
 const pki = makeCoordinatorPki()
 const chain = parseCertificateChain(pki.intermediate + pki.root, 'the test')
-const policy: CoordinatorPolicy = {
-  identity: {
-    uniqueId: 'ab'.repeat(32),
-    signerId: undefined,
-    productId: undefined,
-    securityVersion: undefined,
-    debug: false,
-  },
-  acceptedTcbStatuses: ['UpToDate'],
-  acceptedAdvisories: [],
-}
+const policy: CoordinatorPolicy = { package: { sgx: { uniqueId: 'ab'.repeat(32), debug: false } } }
 
 const start = (state: Partial<FakeState> = {}): Promise<FakeClientApi> =>
   startFakeClientApi({ pki, log: [], secrets: {}, spoiled: new Map(), ...state })

@@ -21,7 +21,7 @@ export interface CoordinatorStatus {
 /** What the Coordinator says of itself; see `verifyCoordinator`. */
 export interface CoordinatorEvidence {
   readonly chain: CertificateChain
-  /** Empty in simulation. */
+  /** Of whatever kind; an SEV-SNP report with the host's certificate table behind it. Empty in simulation. */
   readonly quote: Uint8Array
   /** DER of the certificate of the TLS connection that this came over. */
   readonly serverCertificate: Uint8Array
@@ -113,7 +113,11 @@ export class CoordinatorClient {
         answer.string('cert'),
         `the Coordinator at ${formatAddress(this.#address)}`,
       ),
-      quote: answer.optionalBytes('quote') ?? new Uint8Array(),
+      quote: Buffer.concat([
+        answer.optionalBytes('quote') ?? new Uint8Array(),
+        // Verifiers find it there.
+        answer.optionalBytes('certificateTable') ?? new Uint8Array(),
+      ]),
       serverCertificate,
     }
   }

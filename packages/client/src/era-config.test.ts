@@ -10,18 +10,20 @@ const none = {
   productId: undefined,
   securityVersion: undefined,
   debug: false,
+  acceptedTcbStatuses: undefined,
+  acceptedAdvisories: undefined,
 }
 
 for (const [text, identity] of [
   [`{"UniqueID":"${signer}"}`, { ...none, uniqueId: signer.toLowerCase() }],
   [
     `{"SecurityVersion":5,"UniqueID":"","SignerID":"${signer}","ProductID":3,"Debug":true}`,
-    { ...none, signerId: signer.toLowerCase(), productId: 3, securityVersion: 5, debug: true },
+    { ...none, signerId: signer.toLowerCase(), productId: 3n, securityVersion: 5, debug: true },
   ],
   [`{"uniqueid":"${signer}","SIGNERID":null}`, { ...none, uniqueId: signer.toLowerCase() }],
 ] as const) {
   test(`era config ${text.slice(0, 40)}`, () => {
-    assert.deepEqual(parseEraConfig(text, 'the test'), identity)
+    assert.deepEqual(parseEraConfig(text, 'the test').sgx, identity)
   })
 }
 

@@ -10,8 +10,14 @@ export type ClientErrorCode =
   | 'chain_invalid'
   /** The Coordinator gave no quote: it runs in simulation. */
   | 'quote_missing'
-  /** There is a quote, and this version has nothing to verify it with. */
+  /** There is a quote, and nothing was given to verify it with. */
   | 'attestation_unavailable'
+  /** The Coordinator's evidence is not genuine, or not bound to its certificate and the nonce. */
+  | 'evidence_invalid'
+  /** The Coordinator's evidence is genuine, and not what the policy wants. */
+  | 'policy_mismatch'
+  /** What vouches for the Coordinator's evidence can't be had now. */
+  | 'collateral_unavailable'
   /** The manifest is not the one that the Coordinator's fingerprint or signature is of. */
   | 'manifest_inauthentic'
   /** What the Coordinator must be (era config, accepted statuses) can't be read. */

@@ -15,7 +15,7 @@ export type {
 } from './client.ts'
 export type { Trust, UserIdentity } from './connection.ts'
 export { parseEraConfig, parseTcbStatus, tcbStatuses } from './era-config.ts'
-export type { CoordinatorIdentity, TcbStatus } from './era-config.ts'
+export type { TcbStatus } from './era-config.ts'
 export { ClientError, CoordinatorRefusal, printable } from './errors.ts'
 export type { ClientErrorCode } from './errors.ts'
 export {
@@ -24,5 +24,7 @@ export {
   isPlainRecoverySecret,
   signRecoverySecret,
 } from './recovery-secret.ts'
+export { createQuoteVerifier } from './quote-verifier.ts'
+export type { CollateralSource, QuoteVerifierOptions } from './quote-verifier.ts'
 export { reportData, requestEvidence, verifyCoordinator, verifyEvidence } from './verify.ts'
 export type { Appraisal, CoordinatorPolicy, QuoteVerifier, VerifiedCoordinator } from './verify.ts'

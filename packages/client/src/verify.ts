@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { CollateralPolicy, PackagePolicy } from '@taw/attestation'
 import type { X509Certificate } from 'node:crypto'
 import { formatAddress } from './address.ts'
 import type { Address } from './address.ts'
@@ -6,23 +7,22 @@ import type { CertificateChain } from './certificate-chain.ts'
 import { CoordinatorClient } from './client.ts'
 import type { CoordinatorEvidence } from './client.ts'
 import type { Trust, UserIdentity } from './connection.ts'
-import type { CoordinatorIdentity, TcbStatus } from './era-config.ts'
 import { ClientError } from './errors.ts'
 
-/** What the Coordinator's quote must show. */
+/** What the Coordinator's evidence must show. */
 export interface CoordinatorPolicy {
-  readonly identity: CoordinatorIdentity
-  readonly acceptedTcbStatuses: readonly TcbStatus[]
-  /** Looked at for `SWHardeningNeeded` only; empty accepts all. */
-  readonly acceptedAdvisories: readonly string[]
+  /** Which workload it must be, on each kind of TEE that it may run on. */
+  readonly package: PackagePolicy
+  /** How recent what vouches for the evidence must be, and what is forgiven; default: valid now, nothing forgiven. */
+  readonly collateral?: CollateralPolicy
 }
 
 /**
- * Resolves when the quote is genuine, its report data begins with `reportData`, and it satisfies the policy; throws
- * otherwise. Fetches what collateral it needs.
+ * Resolves when the evidence is genuine, is bound to `reportData`, and satisfies the policy; throws otherwise. Fetches
+ * what collateral it needs.
  */
 export type QuoteVerifier = (
-  quote: Uint8Array,
+  evidence: Uint8Array,
   expected: { readonly reportData: Uint8Array; readonly policy: CoordinatorPolicy },
 ) => Promise<void>
 
@@ -130,8 +130,7 @@ export async function verifyEvidence(
   if (appraisal.verifyQuote === undefined) {
     throw new ClientError(
       'attestation_unavailable',
-      `The Coordinator at ${where} gives a quote, but attestation is not available yet in this version: ` +
-        "its quote can't be verified, so it is not trusted",
+      `The Coordinator at ${where} gives a quote, and nothing to verify it with was given, so it is not trusted`,
     )
   }
   await appraisal.verifyQuote(quote, { reportData: reportData(chain.root, nonce), policy: appraisal.policy })

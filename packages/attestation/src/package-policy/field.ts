@@ -265,7 +265,7 @@ export function object<const F extends Fields>(
 function warnOfUnknown(at: Place, given: string, known: Iterable<string>): void {
   const meant = closestName(given, known)
   const hint = meant === undefined ? '' : ` (did you mean "${meant}"?)`
-  at.warn(`is no known member and has no effect${hint}`)
+  at.warnOfUnknownMember(`is no known member and has no effect${hint}`)
 }
 
 const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value)

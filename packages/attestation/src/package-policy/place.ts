@@ -3,6 +3,8 @@ export interface PolicyFinding {
   /** Member names in their canonical spelling, and list indexes, from the root of what was read. */
   readonly path: readonly (string | number)[]
   readonly message: string
+  /** A member that means nothing: perhaps a misspelt condition. */
+  readonly isUnknownMember?: true
 }
 
 interface Findings {
@@ -43,5 +45,9 @@ export class Place {
 
   warn(message: string): void {
     this.#findings.warnings.push({ path: this.#path, message })
+  }
+
+  warnOfUnknownMember(message: string): void {
+    this.#findings.warnings.push({ path: this.#path, message, isUnknownMember: true })
   }
 }

@@ -1,9 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { CoordinatorClient, formatAddress, requestEvidence, verifyEvidence } from '@taw/client'
+import {
+  CoordinatorClient,
+  createQuoteVerifier,
+  formatAddress,
+  requestEvidence,
+  verifyEvidence,
+} from '@taw/client'
 import type { Address, Appraisal, UserIdentity, VerifiedCoordinator } from '@taw/client'
 import type { Invocation } from '../command.ts'
 import { writeOutput } from '../output/files.ts'
 import { readPinnedChain } from './chain-file.ts'
+import { openCollateral } from './collateral.ts'
 import { readPolicy } from './policy.ts'
 
 /** Bytes of a fresh nonce: as much as the digest that it goes into. */
@@ -33,9 +40,19 @@ export async function verifyDeployment(
   address: Address,
 ): Promise<VerifiedCoordinator> {
   const { flags } = invocation
-  const appraisal: Appraisal = flags.bool('insecure')
-    ? { insecure: true }
-    : { insecure: false, policy: readPolicy(invocation), verifyQuote: undefined }
+  if (flags.bool('insecure')) return verify(invocation, address, { insecure: true })
+  const policy = readPolicy(invocation)
+  using collateral = openCollateral(invocation)
+  const verifyQuote = createQuoteVerifier({ collateral: collateral.source })
+  return await verify(invocation, address, { insecure: false, policy, verifyQuote })
+}
+
+async function verify(
+  invocation: Invocation,
+  address: Address,
+  appraisal: Appraisal,
+): Promise<VerifiedCoordinator> {
+  const { flags } = invocation
   const quoteFile = flags.string('save-sgx-quote')
   const nonce = chooseNonce(flags.string('nonce'), quoteFile)
   const evidence = await requestEvidence(address, nonce)

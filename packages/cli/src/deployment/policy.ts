@@ -8,15 +8,22 @@ import { readInput } from '../output/files.ts'
 /** Looked at when --era-config is not given, as in the original. */
 const defaultEraConfig = 'era-config.json'
 
-/** Tolerated by default (golden/cli/flags.json). */
-const defaultStatuses = ['UpToDate', 'SWHardeningNeeded']
-
 /** What the Coordinator must be, from the flags. Nothing is downloaded: the file is the user's own word. */
 export function readPolicy({ flags, stderr }: Invocation): CoordinatorPolicy {
+  const policy = parseEraConfig(...eraConfig(flags.string('era-config'), stderr))
+  const statuses = flags.strings('accepted-tcb-statuses')?.map(parseTcbStatus)
+  const advisories = flags.strings('accepted-advisories')
+  // Flags go before what the file says.
+  const tolerated = {
+    ...(statuses !== undefined && { acceptedTcbStatuses: statuses }),
+    ...(advisories !== undefined && { acceptedAdvisories: advisories }),
+  }
   return {
-    identity: parseEraConfig(...eraConfig(flags.string('era-config'), stderr)),
-    acceptedTcbStatuses: (flags.strings('accepted-tcb-statuses') ?? defaultStatuses).map(parseTcbStatus),
-    acceptedAdvisories: flags.strings('accepted-advisories') ?? [],
+    package: {
+      ...policy,
+      ...(policy.sgx && { sgx: { ...policy.sgx, ...tolerated } }),
+      ...(policy.tdx && { tdx: { ...policy.tdx, ...tolerated } }),
+    },
   }
 }
 
