@@ -68,14 +68,12 @@ export function renderPlan(given: ManifestPlan, salt = 0): Buffer {
   const plan = withoutEmptyRoles(given)
   const signer = { SignerID: 'c1'.repeat(32), ProductID: 1 }
   const names = Object.entries(plan.secrets).flatMap(([name, secret]) => (secret ? [name] : []))
-  const env = Object.fromEntries(
-    names.flatMap((name) => {
-      const previous = plan.secrets[name]?.userDefined
-        ? []
-        : [[`PREVIOUS_${name}`, `{{ base64 .Previous.Secrets.${name}.Private }}`]]
-      return [[`NOW_${name}`, `{{ base64 .Secrets.${name}.Private }}`], ...previous]
-    }),
-  )
+  const env: Record<string, string> = {}
+  for (const name of names) {
+    env[`NOW_${name}`] = `{{ base64 .Secrets.${name}.Private }}`
+    if (plan.secrets[name]?.userDefined === true) continue
+    env[`PREVIOUS_${name}`] = `{{ base64 .Previous.Secrets.${name}.Private }}`
+  }
   const entries = <T>(
     from: Readonly<Record<string, T | undefined>>,
     toJson: (value: T) => unknown,
@@ -173,7 +171,7 @@ export const manifestPlan = (secrets = ['a', 'b', 'c']): fc.Arbitrary<ManifestPl
     })
     .map(({ web, job, secrets: chosen, users, sealMode, ...rest }) => ({
       ...rest,
-      sealMode: sealMode as ManifestPlan['sealMode'],
+      sealMode,
       marbles: { web, job },
       secrets: Object.fromEntries(secrets.map((name, index) => [name, chosen[index]])),
       users: Object.fromEntries(userNames.map((name, index) => [name, users[index]])),

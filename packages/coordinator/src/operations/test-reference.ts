@@ -197,7 +197,7 @@ function planned(
   const raw = renderPlan(action.plan, action.salt)
   const isPending =
     state.pending !== undefined && raw.equals(renderPlan(state.pending.plan, state.pending.salt))
-  const agreed = new Set([...(isPending ? (state.pending?.agreed ?? []) : []), action.who])
+  const agreed = new Set([...(isPending ? state.pending.agreed : []), action.who])
   return { missing: Math.max(0, needed(current) - agreed.size), isPending }
 }
 
