@@ -81,7 +81,7 @@ class Campaign {
     const { rounds, seed, onRound } = this.#options
     const began = performance.now()
     let round = 0
-    while (round < rounds && this.#problems.length === 0) {
+    while (round < rounds && !this.#hasFailed()) {
       round++
       this.#random = new Random(seed + round * 0x9e3779b1)
       const plan = this.#choosePlan()
@@ -92,9 +92,9 @@ class Campaign {
       } catch (error) {
         this.#report(error instanceof Error ? (error.stack ?? error.message) : String(error))
       }
-      if (this.#problems.length > 0) this.#keep(round, plan)
+      if (this.#hasFailed()) this.#keep(round, plan)
     }
-    const hasFailed = this.#problems.length > 0
+    const hasFailed = this.#hasFailed()
     if (!hasFailed) rmSync(this.#base, { recursive: true })
     return {
       ...this.#tally,
@@ -109,6 +109,10 @@ class Campaign {
 
   readonly #report = (problem: string): void => {
     this.#problems.push(problem)
+  }
+
+  #hasFailed(): boolean {
+    return this.#problems.length > 0
   }
 
   #newDirectory(): Deployment {
