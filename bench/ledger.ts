@@ -134,7 +134,7 @@ const sizeOf = (folder: string): number =>
 
 async function startRow(name: string, sealDirectory: string): Promise<void> {
   const start = performance.now()
-  await using coordinator = await TestCoordinator.start({ sealDirectory })
+  await using coordinator = await TestCoordinator.start({ sealDirectory, patience: 600_000 })
   const milliseconds = performance.now() - start
   const cpu = cpuOf(coordinator.pid) / 1000
   console.log(

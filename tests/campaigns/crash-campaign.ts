@@ -2,16 +2,16 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { signShare } from '../support/recovery-parties.ts'
 import type { InspectedRecord } from '../../packages/coordinator/src/ledger/inspect.ts'
 import { auditOf, type Tally } from './changes.ts'
 import { checkService } from './checks.ts'
-import { ClientConnection, Lost, manifestBody } from './client.ts'
+import { ClientConnection } from './client.ts'
 import { copyAside, isSwitching, Life, recordsOf, replacedFolder } from './coordinator-lives.ts'
 import { Deployment } from './deployment.ts'
 import { Load, type Profile, profiles } from './load.ts'
-import { type CampaignManifest, makePeople, type People } from './manifests.ts'
+import { makePeople, type People } from './manifests.ts'
 import { Random } from './random.ts'
+import { recover, setFirstManifest } from './single-requests.ts'
 
 export interface CampaignOptions {
   /** Times that the Coordinator is killed. */
@@ -81,7 +81,7 @@ class Campaign {
     const { rounds, seed, onRound } = this.#options
     const began = performance.now()
     let round = 0
-    while (round < rounds && this.#problems.length === 0) {
+    while (round < rounds && !this.#hasFailed()) {
       round++
       this.#random = new Random(seed + round * 0x9e3779b1)
       const plan = this.#choosePlan()
@@ -92,9 +92,9 @@ class Campaign {
       } catch (error) {
         this.#report(error instanceof Error ? (error.stack ?? error.message) : String(error))
       }
-      if (this.#problems.length > 0) this.#keep(round, plan)
+      if (this.#hasFailed()) this.#keep(round, plan)
     }
-    const hasFailed = this.#problems.length > 0
+    const hasFailed = this.#hasFailed()
     if (!hasFailed) rmSync(this.#base, { recursive: true })
     return {
       ...this.#tally,
@@ -109,6 +109,10 @@ class Campaign {
 
   readonly #report = (problem: string): void => {
     this.#problems.push(problem)
+  }
+
+  #hasFailed(): boolean {
+    return this.#problems.length > 0
   }
 
   #newDirectory(): Deployment {
@@ -169,7 +173,7 @@ class Campaign {
     }
     const life = await this.#start()
     const load = this.#newLoad(life)
-    const work = Promise.all([1, 2, 3].map(() => this.#setManifest(life, this.#deployment)))
+    const work = Promise.all([1, 2, 3].map(() => setFirstManifest(this.#deployment, this.#random, life)))
     if (this.#random.chance(0.5)) await setTimeout(this.#random.below(60))
     else {
       await work
@@ -195,30 +199,6 @@ class Campaign {
     return { change: this.#deployment.changes.begin(`set ${manifest.fingerprint}`), file }
   }
 
-  /** Sets one of several manifests; at most one can win. */
-  async #setManifest(life: Life, deployment: Deployment): Promise<CampaignManifest | undefined> {
-    const manifest = deployment.nextManifest({
-      updateThreshold: this.#random.pick([1, 2]),
-      recoveryThreshold: this.#random.pick([0, 2]),
-      limit: 1 + this.#random.below(40),
-      rotates: false,
-    })
-    const change = deployment.changes.begin(`set ${manifest.fingerprint}`)
-    try {
-      using client = await ClientConnection.open(life.ports.client, undefined)
-      const { status, data } = await client.request('POST', '/api/v2/manifest', manifestBody(manifest.raw))
-      deployment.changes.end(change, status === 200 ? 'answered' : 'refused')
-      if (status !== 200) return undefined
-      const { RecoverySecrets } = data as { readonly RecoverySecrets: Record<string, string> }
-      deployment.inForce = manifest
-      deployment.keepShares(manifest, RecoverySecrets)
-      return manifest
-    } catch (error) {
-      if (error instanceof Lost) return undefined
-      throw error
-    }
-  }
-
   async #killLoad(plan: 'load' | 'shutdown' | 'compaction'): Promise<void> {
     const life = await this.#start()
     const load = this.#newLoad(life)
@@ -239,48 +219,17 @@ class Campaign {
     this.#log = child.stderr
   }
 
+  #recover(life: Life): Promise<'recovered' | 'lost'> {
+    return recover(this.#deployment, this.#people.parties, this.#random, life)
+  }
+
   async #killRecovery(): Promise<void> {
     const life = await this.#startWithoutKey()
     const recovering = this.#recover(life)
+    recovering.catch(() => undefined)
     await setTimeout(this.#random.below(90))
     await life.kill()
     if ((await recovering) === 'recovered') this.#takenKey = undefined
-  }
-
-  /** Uploads as many secrets as are needed. */
-  async #recover(life: Life): Promise<'recovered' | 'lost'> {
-    const shares = this.#deployment.currentShares()
-    const { parties } = this.#people
-    const needed = this.#deployment.inForce?.recoveryThreshold === 2 ? 2 : parties.length
-    const who = parties
-      .map((party) => ({ party, rank: this.#random.next() }))
-      .toSorted((a, b) => a.rank - b.rank)
-      .slice(0, needed)
-      .map(({ party }) => party)
-    const key = `recover ${who
-      .map(({ name }) => name)
-      .toSorted()
-      .join(' ')}`
-    try {
-      using client = await ClientConnection.open(life.ports.client, undefined)
-      for (const [index, party] of who.entries()) {
-        const share = shares?.get(party.name) ?? Buffer.alloc(0)
-        const body = {
-          recoverySecret: share.toString('base64'),
-          recoverySecretSignature: signShare(share, party).toString('base64'),
-        }
-        const isLast = index === needed - 1
-        const change = isLast ? this.#deployment.changes.begin(key) : undefined
-        const { status, message } = await client.request('POST', '/api/v2/recover', body)
-        if (change !== undefined)
-          this.#deployment.changes.end(change, status === 200 ? 'answered' : 'refused')
-        if (status !== 200) this.#report(`a recovery secret was answered ${status}: ${message}`)
-      }
-      return 'recovered'
-    } catch (error) {
-      if (error instanceof Lost) return 'lost'
-      throw error
-    }
   }
 
   /** A new manifest over state that can't be opened; the old state stays aside. */
@@ -288,7 +237,7 @@ class Campaign {
     const former = this.#deployment
     const next = new Deployment(this.#people, this.#report)
     const life = await this.#startWithoutKey()
-    const work = this.#setManifest(life, next)
+    const work = setFirstManifest(next, this.#random, life)
     await setTimeout(this.#random.below(90))
     await life.kill()
     await work

@@ -14,6 +14,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** An existing seal directory; it is then not removed at the end. */
   readonly sealDirectory?: string
+  /** Milliseconds that a start may take. */
+  readonly patience?: number
 }
 
 /** A real Coordinator process, in simulation, on free ports and a seal directory of its own. */
@@ -23,6 +25,7 @@ export class TestCoordinator {
   readonly sealDirectory: string
   readonly #env: NodeJS.ProcessEnv
   readonly #ownsDirectory: boolean
+  readonly #patience: number
   #process: ChildProcess
   #output = ''
 
@@ -30,6 +33,7 @@ export class TestCoordinator {
     this.meshPort = meshPort
     this.clientPort = clientPort
     this.#ownsDirectory = options.sealDirectory === undefined
+    this.#patience = options.patience ?? 20_000
     this.sealDirectory = options.sealDirectory ?? mkdtempSync(path.join(os.tmpdir(), 'taw-test-'))
     this.#env = {
       PATH: process.env['PATH'],
@@ -97,7 +101,7 @@ export class TestCoordinator {
   }
 
   async #answers(): Promise<void> {
-    const deadline = Date.now() + 20_000
+    const deadline = Date.now() + this.#patience
     for (;;) {
       const status = await get(this.clientPort, '/api/v2/status').catch(() => undefined)
       if (status?.status === 200) return
