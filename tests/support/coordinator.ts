@@ -14,6 +14,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** An existing seal directory; it is then not removed at the end. */
   readonly sealDirectory?: string
+  /** A program in place of the one that `npm ci` installs, and its arguments. */
+  readonly command?: readonly string[]
   /** Milliseconds that a start may take. */
   readonly patience?: number
 }
@@ -26,6 +28,7 @@ export class TestCoordinator {
   readonly #env: NodeJS.ProcessEnv
   readonly #ownsDirectory: boolean
   readonly #patience: number
+  readonly #command: readonly string[]
   #process: ChildProcess
   #output = ''
 
@@ -34,6 +37,7 @@ export class TestCoordinator {
     this.clientPort = clientPort
     this.#ownsDirectory = options.sealDirectory === undefined
     this.#patience = options.patience ?? 20_000
+    this.#command = options.command ?? [coordinatorCommand]
     this.sealDirectory = options.sealDirectory ?? mkdtempSync(path.join(os.tmpdir(), 'taw-test-'))
     this.#env = {
       PATH: process.env['PATH'],
@@ -88,7 +92,8 @@ export class TestCoordinator {
   }
 
   #spawn(env: Readonly<Record<string, string>>): ChildProcess {
-    const child = spawn(coordinatorCommand, {
+    const [program = coordinatorCommand, ...args] = this.#command
+    const child = spawn(program, args, {
       env: { ...this.#env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

@@ -48,8 +48,8 @@ export interface EvidenceConfig {
 export interface CollateralConfig {
   /** Of Intel's service or a PCCS; undefined: Intel's; `off`: cache and bundles alone. */
   readonly pccsUrl: string | undefined
-  /** PEM of the CAs of that service's certificate. */
-  readonly pccsCaFile: string | undefined
+  /** PEM of the CAs of the certificates of these services. */
+  readonly caFile: string | undefined
   /** Of AMD's service; undefined: AMD's; `off` as above. */
   readonly kdsUrl: string | undefined
   /** Undefined: memory alone. */
@@ -107,7 +107,7 @@ export function readConfig(env: Environment, workingDirectory: string): Config {
     },
     collateral: {
       pccsUrl: serviceUrl('TAW_PCCS_URL', env),
-      pccsCaFile: file('TAW_PCCS_CA_FILE'),
+      caFile: file('TAW_COLLATERAL_CA_FILE'),
       kdsUrl: serviceUrl('TAW_KDS_URL', env),
       // In simulation hardly anybody needs it, so that no folder is made.
       directory:

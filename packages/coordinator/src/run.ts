@@ -2,6 +2,7 @@ import { readConfig, ConfigError, type Config, type Environment } from './config
 import { startCoordinator, type RunningCoordinator } from './coordinator.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { randomBytes } from 'node:crypto'
+import path from 'node:path'
 import { Activity } from './activity.ts'
 import type { VendorRoots } from '@taw/attestation'
 import { openAttestation } from './evidence/providers/open.ts'
@@ -67,7 +68,7 @@ async function wire(
   const names = namesOf(config)
   const { ledger, sealed } = await openLedger({
     directory: config.sealDirectory,
-    ...chooseProtection(config),
+    ...chooseProtection(config, path.join(config.evidence.gramineRoot, 'keys')),
     freshState: () => freshState(config, names, now()),
     prepareManifest: loadManifest,
     now,

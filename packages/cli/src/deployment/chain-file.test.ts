@@ -37,7 +37,7 @@ function coordinator(insecure: boolean): Promise<VerifiedCoordinator> {
   const chain = parseCertificateChain(pki.intermediate + pki.root, 'the test')
   const evidence = { chain, quote: Buffer.from('quote'), serverCertificate: chain.root.raw }
   const identity = parseEraConfig(JSON.stringify({ UniqueID: '00'.repeat(32) }), 'the test')
-  const policy = { identity, acceptedTcbStatuses: [], acceptedAdvisories: [] }
+  const policy = { package: identity }
   return verifyEvidence(
     address,
     evidence,

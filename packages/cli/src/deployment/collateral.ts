@@ -1,7 +1,7 @@
 import { nodeCrypto } from '@taw/attestation/node'
 import type { CollateralSource } from '@taw/client'
 import { createCollateralService } from '@taw/collateral'
-import type { IntelServiceOptions } from '@taw/collateral'
+import type { ConnectionOptions } from '@taw/collateral'
 import type { Invocation } from '../command.ts'
 import { CliError } from '../errors.ts'
 import { readCollateral } from '../evidence/collateral-files.ts'
@@ -27,21 +27,19 @@ export function openCollateral({ env, stderr }: Invocation): OpenedCollateral {
       [Symbol.dispose]: () => undefined,
     }
   }
-  const caFile = env['TAW_PCCS_CA_FILE']
-  const proxy = {
-    httpsProxy: env['HTTPS_PROXY'] ?? env['https_proxy'],
-    noProxy: env['NO_PROXY'] ?? env['no_proxy'],
-  }
-  const intel: IntelServiceOptions = {
-    url: env['TAW_PCCS_URL'],
+  const caFile = env['TAW_COLLATERAL_CA_FILE']
+  const connection: ConnectionOptions = {
     ca: caFile === undefined ? undefined : readInput(caFile, 'the CA certificates').toString('utf8'),
-    proxy,
+    proxy: {
+      httpsProxy: env['HTTPS_PROXY'] ?? env['https_proxy'],
+      noProxy: env['NO_PROXY'] ?? env['no_proxy'],
+    },
   }
   try {
     const service = createCollateralService({
       crypto: nodeCrypto,
-      intel,
-      amd: { url: env['TAW_KDS_URL'], proxy },
+      intel: { ...connection, url: env['TAW_PCCS_URL'] },
+      amd: { ...connection, url: env['TAW_KDS_URL'] },
     })
     return {
       source: service,

@@ -4,8 +4,8 @@ import { nodeCrypto } from '@taw/attestation/node'
 import {
   type CollateralNotice,
   type CollateralService,
+  type ConnectionOptions,
   createCollateralService,
-  type IntelServiceOptions,
 } from '@taw/collateral'
 import { EvidenceUnavailable, type EvidenceProvider, openEvidenceProvider } from '@taw/evidence'
 import { type CollateralConfig, type Config, ConfigError, type EvidenceConfig } from '../../config.ts'
@@ -59,13 +59,12 @@ async function openCollateral(
   config: CollateralConfig,
   { roots, now, log }: AttestationPorts,
 ): Promise<CollateralService> {
-  const { directory, httpsProxy, noProxy } = config
-  const proxy = { httpsProxy, noProxy }
+  const { directory } = config
   const service = usable(() =>
     createCollateralService({
       crypto: nodeCrypto,
-      intel: config.pccsUrl === 'off' ? 'off' : intelOptions(config, proxy),
-      amd: config.kdsUrl === 'off' ? 'off' : { url: config.kdsUrl, proxy },
+      intel: config.pccsUrl === 'off' ? 'off' : { ...connectionOptions(config), url: config.pccsUrl },
+      amd: config.kdsUrl === 'off' ? 'off' : { ...connectionOptions(config), url: config.kdsUrl },
       directory,
       now,
       notice: (notice) => {
@@ -79,13 +78,9 @@ async function openCollateral(
   return service
 }
 
-const intelOptions = (
-  { pccsUrl, pccsCaFile }: CollateralConfig,
-  proxy: IntelServiceOptions['proxy'],
-): IntelServiceOptions => ({
-  url: pccsUrl,
-  ca: pccsCaFile === undefined ? undefined : readFileSync(pccsCaFile, 'utf8'),
-  proxy,
+const connectionOptions = ({ caFile, httpsProxy, noProxy }: CollateralConfig): ConnectionOptions => ({
+  ca: caFile === undefined ? undefined : readFileSync(caFile, 'utf8'),
+  proxy: { httpsProxy, noProxy },
 })
 
 async function importBundle(service: CollateralService, file: string, log: Logger): Promise<void> {
@@ -107,7 +102,7 @@ function usable<T>(open: () => T): T {
   } catch (error) {
     if (!isSystemError(error) && !(error instanceof TypeError)) throw error
     throw new ConfigError(
-      `collateral can't be had as TAW_PCCS_URL, TAW_PCCS_CA_FILE, TAW_KDS_URL and TAW_COLLATERAL_DIR say: ${error.message}`,
+      `collateral can't be had as TAW_PCCS_URL, TAW_COLLATERAL_CA_FILE, TAW_KDS_URL and TAW_COLLATERAL_DIR say: ${error.message}`,
       { cause: error },
     )
   }
