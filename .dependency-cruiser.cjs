@@ -51,12 +51,12 @@ module.exports = {
       to: { path: '^packages/coordinator/src/transports/' },
     },
     {
-      name: 'providers-are-chosen-in-main',
+      name: 'providers-are-chosen-in-run',
       comment: 'which TEE seals and attests is decided in one place',
       severity: 'error',
       from: {
         path: '^packages/coordinator/src/',
-        pathNot: `${tests}|/test-[^/]+\\.ts$|^packages/coordinator/src/main\\.ts$|/providers/`,
+        pathNot: `${tests}|/test-[^/]+\\.ts$|^packages/coordinator/src/run\\.ts$|/providers/`,
       },
       to: { path: '^packages/coordinator/src/[^/]+/providers/' },
     },

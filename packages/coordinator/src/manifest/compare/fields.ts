@@ -86,9 +86,10 @@ function flatten(place: string, value: unknown): readonly (readonly [string, Fie
   if (value instanceof Uint8Array) return [[place, digest(value)]]
   if (Array.isArray(value)) return [[place, asSet(value.map(String))]]
   if (typeof value === 'bigint') return [[place, exactNumber(value)]]
-  if (typeof value === 'number' || typeof value === 'boolean') return [[place, value]]
-  if (typeof value !== 'object' || value === null) return [[place, String(value)]]
-  return Object.entries(value).flatMap(([name, member]) => flatten(`${place}.${name}`, member))
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string') {
+    return [[place, value]]
+  }
+  return Object.entries(Object(value)).flatMap(([name, member]) => flatten(`${place}.${name}`, member))
 }
 
 const marbleFields = (marble: MarbleDefinition): Fields => ({
