@@ -89,7 +89,8 @@ function flatten(place: string, value: unknown): readonly (readonly [string, Fie
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string') {
     return [[place, value]]
   }
-  return Object.entries(Object(value)).flatMap(([name, member]) => flatten(`${place}.${name}`, member))
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, member]) => flatten(`${place}.${name}`, member))
 }
 
 const marbleFields = (marble: MarbleDefinition): Fields => ({
