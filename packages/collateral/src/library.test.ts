@@ -34,7 +34,8 @@ describe('documents that are kept', () => {
     directory = mkdtempSync(path.join(tmpdir(), 'taw-collateral-'))
     if ('after' in context) {
       context.after(() => {
-        rmSync(directory, { recursive: true, force: true })
+        // The last document may still be on its way to it.
+        rmSync(directory, { recursive: true, force: true, maxRetries: 10 })
       })
     }
   })

@@ -98,8 +98,11 @@ suite('what pins a workload', () => {
 })
 
 suite('which kinds a package names', () => {
-  const kindsOf = (entry: unknown): string[] =>
-    Object.entries(readPackagePolicy(entry).policy).flatMap(([kind, policy]) => (policy ? [kind] : []))
+  const kindsOf = (entry: unknown): string[] => {
+    const { source, ...kinds } = readPackagePolicy(entry).policy
+    assert.ok(source)
+    return Object.entries(kinds).flatMap(([kind, policy]) => (policy ? [kind] : []))
+  }
   const TDX = { MRTD: measured, RTMR2: measured }
 
   test('SGX by its own members, others by theirs', () => {

@@ -22,8 +22,9 @@ test('each example is accepted without a warning, and together they show every k
     const raw = Buffer.from(JSON.stringify({ ...example, Marbles }))
     const { manifest, warnings } = parseManifest(raw, { now: () => new Date('2026-06-01T00:00:00Z') })
     assert.deepEqual(warnings, [], text)
-    for (const policy of manifest.packages.values()) {
-      for (const [kind, accepted] of Object.entries(policy)) if (accepted !== undefined) kinds.add(kind)
+    for (const { source, ...policies } of manifest.packages.values()) {
+      assert.ok(source)
+      for (const [kind, accepted] of Object.entries(policies)) if (accepted !== undefined) kinds.add(kind)
     }
   }
   assert.deepEqual([...kinds].sort(), ['azureVtpm', 'nitro', 'sgx', 'snp', 'tdx'])

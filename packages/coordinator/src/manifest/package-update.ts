@@ -34,8 +34,8 @@ function raisedVersion(name: string, current: PackagePolicy, entry: PackageSourc
   }
   const given = entry['SecurityVersion']
   if (typeof given !== 'bigint') throw invalid(`package "${name}" gives no SecurityVersion`)
-  const { sgx, ...others } = current
-  if (sgx === undefined && Object.values(others).some((policy) => policy !== undefined)) {
+  const { sgx, tdx, snp, nitro, azureVtpm } = current
+  if (sgx === undefined && (tdx ?? snp ?? nitro ?? azureVtpm) !== undefined) {
     throw invalid(
       `package "${name}" accepts no SGX enclaves, and SecurityVersion is about those; ` +
         'what it says about other kinds of TEE changes by a full update',

@@ -58,10 +58,9 @@ suite('packages of several kinds of TEE', () => {
 
   test('may leave SGX out', () => {
     const { manifest } = accept(withPackage({ TDX }))
-    assert.deepEqual(
-      Object.entries(manifest.packages.get('app') ?? {}).filter(([, policy]) => policy).length,
-      1,
-    )
+    const { source, ...policies } = manifest.packages.get('app') ?? {}
+    assert.ok(source)
+    assert.equal(Object.values(policies).filter((policy) => policy).length, 1)
   })
 
   test('are refused with line and column', () => {

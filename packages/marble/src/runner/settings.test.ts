@@ -66,7 +66,7 @@ void test('what is wrong is refused with name, value and choices', () => {
     [
       'TAW_MARBLE_EVIDENCE',
       'sgx',
-      /TAW_MARBLE_EVIDENCE is "sgx"; it should be one of auto, none, gramine, tsm/,
+      /TAW_MARBLE_EVIDENCE is "sgx"; it should be one of auto, gramine, tsm, none/,
     ],
     ['TAW_MARBLE_TTLS', 'yes', /TAW_MARBLE_TTLS is "yes".*refuse, application/],
     ['TAW_MARBLE_RETRY_SECONDS', '-1', /"-1".*whole number/],
