@@ -40,7 +40,8 @@ interface Grant {
  * Admits one marble: proves what it is, then hands it what the manifest grants it.
  *
  * The activation is durable before any secret leaves, so a crash can waste one activation but never grant one too
- * many. When an update overtakes the activation, it is done again on the new state.
+ * many. When an update or a new value of a secret overtakes the activation, it is done again on the new state: what is
+ * recorded after a write has its value.
  *
  * @throws {@link Refusal} `state_mismatch`, `marble_unknown`, `evidence_invalid`, `collateral_unavailable`,
  * `policy_mismatch`, `activations_exhausted`, `uuid_invalid`, `csr_invalid`, `secret_unset`, `template_failed`, `storage_unavailable`
@@ -58,7 +59,8 @@ export async function activateMarble(request: ActivationRequest, ports: Ports): 
 
     const done = await ports.ledger
       .transact((newest) => {
-        if (newest.manifest !== state.manifest || newest.authority !== state.authority) {
+        const { manifest, authority, secrets: stored } = state
+        if (newest.manifest !== manifest || newest.authority !== authority || newest.secrets !== stored) {
           throw new Overtaken()
         }
         if (request.isAbandoned()) throw new Refusal('request_malformed', 'the marble closed its connection')

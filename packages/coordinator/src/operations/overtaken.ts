@@ -41,9 +41,6 @@ export async function untilNotOvertaken<T>(operation: () => Promise<T>): Promise
       return await operation()
     } catch (error) {
       if (!(error instanceof Overtaken)) throw error
-      // What overtook it may still wait to be durable, and till then is not in the ledger's state. Without a turn of
-      // the event loop it never would be: an operation without I/O of its own would spin for ever.
-      await setImmediate()
     }
     await afterOvertaken()
   }

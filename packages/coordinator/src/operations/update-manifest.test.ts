@@ -13,9 +13,11 @@ import {
   openDeployment,
   outcomeOf,
   type TestDeployment,
+  uploadedKey,
 } from './test-deployment.ts'
 import { type ManifestPlan, renderPlan } from './test-manifest-plans.ts'
 import { acknowledgeUpdate, cancelUpdate, proposeUpdate, readPendingUpdate } from './update-manifest.ts'
+import { writeSecrets } from './write-secrets.ts'
 
 // What random sequences (model.test.ts) can't single out: the same moment, and what lies on the disk.
 
@@ -96,6 +98,26 @@ describe('two administrators at the same moment', { timeout: 60_000 }, () => {
     assert.match(last, done(agreed) ? /Complete Manifest updated/ : /cancelled by user/)
     assert.equal(Buffer.compare(ports.ledger.state.manifest?.raw ?? Buffer.of(), next) === 0, done(agreed))
   })
+})
+
+test('an activation that is recorded after a new value of a secret has that value', async (t) => {
+  const upload: ManifestPlan = {
+    ...base,
+    secrets: { upload: { type: 'plain', size: 0, shared: false, userDefined: true, validFor: 0 } },
+    users: { alice: ['m', 'w'] },
+    updateThreshold: 1,
+  }
+  const { deployment } = await open(t, upload)
+  const { ports } = deployment
+  const write = (value: string): Promise<void> =>
+    writeSecrets(alice.certificate, new Map([['upload', uploadedKey(Buffer.from(value))]]), ports)
+  await write('old')
+  const [{ env }] = await Promise.all([
+    activate(ports, 'web', '11111111-2222-4333-8444-555555555555'),
+    write('new'),
+  ])
+  const last = ports.ledger.entries(0, 100).at(-1)?.audit.action
+  assert.equal(env['NOW_upload'], Buffer.from(last === 'marble-activated' ? 'new' : 'old').toString('base64'))
 })
 
 test('a change of SealMode takes effect with the update: nothing is stored, and all is again', async (t) => {
