@@ -63,8 +63,7 @@ export async function startCoordinator(
     observer: metrics?.rest(routes.keys()),
   })
   const listeners = [new Connections(mesh), new Connections(rest)]
-  const scraped =
-    metrics && createMetricsServer({ registry: metrics.registry, events: metrics.events, log })
+  const scraped = metrics && createMetricsServer({ registry: metrics.registry, events: metrics.events, log })
   try {
     const meshPort = await listen(mesh, config.meshAddress, 'EDG_COORDINATOR_MESH_ADDR')
     const clientPort = await listen(rest, config.clientAddress, 'EDG_COORDINATOR_CLIENT_ADDR')
