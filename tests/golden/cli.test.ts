@@ -418,14 +418,14 @@ describe('manifest set', { concurrency: 2 }, () => {
 describe('verification without --insecure', { concurrency: 2 }, () => {
   const eraConfig = JSON.stringify({ UniqueID: 'ab'.repeat(32) })
 
-  test('simulation is refused, and so is a quote that nothing can verify yet', async () => {
+  test('simulation is refused, and so is evidence that is none', async () => {
     using home = makeCliFolder()
     await using api = await startApi({ manifest })
     writeFileSync(home.file('era.json'), eraConfig)
     const line = ['manifest', 'get', api.host, '--era-config', 'era.json', '--save-sgx-quote', 'quote']
     assertFailed(await home.taw(line), /gives no quote/)
     api.state.quote = Buffer.from('a quote')
-    assertFailed(await home.taw(line), /attestation is not available yet/)
+    assertFailed(await home.taw(line), /is of no known kind/)
     assert.equal(readFileSync(home.file('quote'), 'utf8'), 'a quote')
     assert.ok(api.requests.every(({ url }) => url.pathname === '/api/v2/quote'))
     const insecure = await home.taw(['manifest', 'get', api.host, '-i'])
