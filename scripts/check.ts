@@ -17,6 +17,7 @@ const checks: Readonly<Record<string, readonly string[]>> = {
   lint: [bin('eslint'), '--max-warnings', '0', '.'],
   imports: [bin('depcruise'), '--config', '.dependency-cruiser.cjs', 'packages', 'tests', 'scripts'],
   test: script('test'),
+  slow: [...script('test'), '--slow'],
   demo: script('demo'),
 }
 

@@ -1,4 +1,7 @@
-/** `npm test [-- FILE …]`: builds, then runs the tests (all of them, or the named files). */
+/**
+ * `npm test [-- FILE …]`: builds, then runs the tests (all but those of minutes, or the named files).
+ * `npm run test:slow`: those of minutes, `*.slow.test.ts`.
+ */
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 import path from 'node:path'
@@ -6,11 +9,17 @@ import { buildAll } from './build.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
 await buildAll()
-const named = process.argv.slice(2)
+const [first, ...rest] = process.argv.slice(2)
+const named = first === undefined || first === '--slow' ? rest : [first, ...rest]
+const isSlow = (file: string): boolean => file.endsWith('.slow.test.ts')
+const all = globSync(['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts'], { cwd: root }).sort()
+/** Mostly waits for processes, and longest: the others fill the time. */
+const longest = path.join('tests', 'replay.test.ts')
+const chosen = all.filter((file) => isSlow(file) === (first === '--slow'))
 const files =
   named.length > 0
     ? named
-    : globSync(['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts'], { cwd: root }).sort()
+    : [...chosen.filter((file) => file === longest), ...chosen.filter((file) => file !== longest)]
 const { status } = spawnSync(
   process.execPath,
   [

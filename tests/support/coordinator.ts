@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import https from 'node:https'
@@ -164,12 +165,21 @@ export function get(port: number, target: string, options: RestOptions = {}): Pr
   })
 }
 
+/**
+ * A port that nobody listens on, below those that systems give to outgoing connections (from 32768 on Linux): one of those
+ * could be taken by any other test before the caller listens.
+ */
 export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('the system gave no port')
-  return address.port
+  for (;;) {
+    const port = randomInt(10_240, 32_768)
+    const server = net.createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }

@@ -1,4 +1,4 @@
-/** What crashes and failures of the storage are tried on: see `crash.test.ts` and `storage-failure.test.ts`. */
+/** What crashes and failures of the storage are tried on: see `crash.slow.test.ts` and `storage-failure.slow.test.ts`. */
 import assert from 'node:assert/strict'
 import { existsSync, rmSync } from 'node:fs'
 import path from 'node:path'
