@@ -14,7 +14,7 @@ const named = first === undefined || first === '--slow' ? rest : [first, ...rest
 const isSlow = (file: string): boolean => file.endsWith('.slow.test.ts')
 const all = globSync(['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts'], { cwd: root }).sort()
 /** Mostly waits for processes, and longest: the others fill the time. */
-const longest = path.join('tests', 'replay.test.ts')
+const longest = path.join('tests', 'replay.slow.test.ts')
 const chosen = all.filter((file) => isSlow(file) === (first === '--slow'))
 const files =
   named.length > 0
