@@ -8,12 +8,8 @@ export interface ErrorDetail {
   remedy?: string | undefined
 }
 
-/**
- * The evidence, or the collateral that should vouch for it, is not genuine, not valid at the given time, or can't be
- * read. Nothing that it claims may be believed.
- */
-export class EvidenceInvalid extends Error {
-  override readonly name = 'EvidenceInvalid'
+/** A check that failed, and all those before it. */
+abstract class FailedCheck extends Error {
   /** Stable name of the check that failed, for example `quote-signature`; the same names as in `checks`. */
   readonly check: string
   readonly expected: string
@@ -36,27 +32,17 @@ export class EvidenceInvalid extends Error {
   }
 }
 
-/** The evidence is genuine, but an appraisal policy doesn't allow what it shows. */
-export class PolicyMismatch extends Error {
-  override readonly name = 'PolicyMismatch'
-  readonly check: string
-  readonly expected: string
-  readonly found: string
-  readonly remedy: string | undefined
-  /** Every check of the appraisal up to this one, in order; the last one is the one that failed. */
-  readonly checks: readonly Check[]
+/**
+ * The evidence, or the collateral that should vouch for it, is not genuine, not valid at the given time, or can't be
+ * read. Nothing that it claims may be believed.
+ */
+export class EvidenceInvalid extends FailedCheck {
+  override readonly name = 'EvidenceInvalid'
+}
 
-  constructor(check: string, detail: ErrorDetail, checksBefore: readonly Check[] = []) {
-    super(detail.message)
-    this.check = check
-    this.expected = detail.expected
-    this.found = detail.found
-    this.remedy = detail.remedy
-    this.checks = [
-      ...checksBefore,
-      { name: check, outcome: 'failed', expected: detail.expected, found: detail.found },
-    ]
-  }
+/** The evidence is genuine, but an appraisal policy doesn't allow what it shows. */
+export class PolicyMismatch extends FailedCheck {
+  override readonly name = 'PolicyMismatch'
 }
 
 /** The check's name of errors from the decoders, until {@link decoding} says what was being decoded. */

@@ -1,30 +1,19 @@
 import { existsSync } from 'node:fs'
-import { ConfigError, type SealingKind, sealingKinds } from '../../config.ts'
+import { type Config, ConfigError, type SealingKind, sealingKinds } from '../../config.ts'
 import type { RollbackProtection } from '../../ledger/adoption.ts'
 import type { SealingProvider } from '../provider.ts'
 import { gramineKeyDirectory, gramineKeyFiles, gramineSealing } from './gramine.ts'
 import { noSealing } from './none.ts'
 import { simulationSealing } from './simulation.ts'
 import { tpmCounter } from './tpm/nv-counter.ts'
-import type { PcrSelection } from '../tpm-settings.ts'
 import { Tpm } from './tpm/tools.ts'
 import { defaultPcrBinding, tpmSealing } from './tpm.ts'
 
 /** The part of the configuration that says what protects the seal directory. */
-export interface ProtectionConfig {
-  readonly simulation: boolean
-  /** Undefined: detected. */
-  readonly sealing: SealingKind | undefined
-  readonly tpmTcti: string
-  /** Undefined: {@link defaultPcrBinding}'s. */
-  readonly tpmPcrs: {
-    readonly ProductKey: PcrSelection | undefined
-    readonly UniqueKey: PcrSelection | undefined
-  }
-  readonly rollbackAnchor: 'none' | 'tpm'
-  readonly tpmCounterIndex: number | undefined
-  readonly adoptedLedger: Uint8Array | undefined
-}
+export type ProtectionConfig = Pick<
+  Config,
+  'simulation' | 'sealing' | 'tpmTcti' | 'tpmPcrs' | 'rollbackAnchor' | 'tpmCounterIndex' | 'adoptedLedger'
+>
 
 export interface Protection {
   readonly sealing: SealingProvider
