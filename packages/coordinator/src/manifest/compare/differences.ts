@@ -1,9 +1,8 @@
 import type { FieldDifference, FieldValue, ManifestDifference } from '@taw/protocol'
-import type { ManifestChanges } from '../../state/audit.ts'
 import type { Manifest } from '../model.ts'
 import { configFields, type Fields, fieldsOf } from './fields.ts'
 
-/** Names in one audit record, and characters of each: 200 KB at the most. Whoever wants all of it has both manifests. */
+/** Names in one {@link ManifestChanges}, and characters of each: 200 KB at the most. Whoever wants all of it has both manifests. */
 const mostNames = 200
 const nameLength = 200
 
@@ -29,6 +28,18 @@ export function manifestDifferences(
   const fields = before === undefined ? [] : fieldDifferences(configFields(before), configFields(after))
   if (fields.length > 0) differences.push({ member: 'Config', change: 'changed', fields })
   return differences
+}
+
+/** Names of a manifest's entries that are new, gone, or no longer the same. */
+export interface ManifestChanges {
+  /** As in the manifest: `Packages`, `Marbles`, … Names are null for `Config`, which has no entries. */
+  readonly entries: readonly {
+    readonly member: string
+    readonly name: string | null
+    readonly change: 'added' | 'removed' | 'changed'
+  }[]
+  /** How many more there are: a record is bounded. */
+  readonly omitted: number
 }
 
 /** The same by name alone and bounded, for the audit log, which never forgets. */
