@@ -5,7 +5,7 @@ const packages = {
   protocol: [],
   evidence: [],
   collateral: ['attestation'],
-  'tee-kit': ['attestation'],
+  'tee-kit': [],
   coordinator: ['attestation', 'collateral', 'evidence', 'protocol'],
   client: ['attestation', 'collateral', 'protocol'],
   marble: ['evidence', 'protocol'],

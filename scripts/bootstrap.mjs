@@ -15,7 +15,8 @@ if (
   statSync(installed).mtimeMs < statSync(lockFile).mtimeMs
 ) {
   console.error('taw: installing what package-lock.json names …')
-  run('npm', ['ci', '--no-audit', '--no-fund'])
+  // Only errors: that packages want a newer Node than this one is no news, they will run on the pinned one.
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
 }
 if (!existsSync(pinnedNode)) {
   console.error(

@@ -204,7 +204,7 @@ suite('real TLS servers and clients', { skip: skipWithoutOpenssl }, () => {
           ...['-h', 'localhost', '-p', String(redisPort), '--tls', '--cacert', client('ca.pem')],
           ...['--cert', folder('chain.pem'), '--key', folder('key.pem'), 'PING'],
         ],
-        { encoding: 'utf8', timeout: 10_000 },
+        { encoding: 'utf8', timeout: 120_000 },
       )
     await withServer(redisPort, 'redis-server', [server('redis.conf')], () => {
       assert.equal(ping(client).stdout, 'PONG\n')

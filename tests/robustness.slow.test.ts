@@ -35,6 +35,7 @@ import {
   postManifest,
   setManifest,
 } from './support/mesh-client.ts'
+import { cpuOf } from './support/process-cost.ts'
 
 /** Whatever strangers send: the refusal is bounded and clear, and the next honest client is served. */
 
@@ -59,7 +60,9 @@ after(async () => {
 })
 
 /** Milliseconds in which an honest client must be served, on a busy machine. */
-const patience = 15_000
+const patience = 60_000
+/** Milliseconds in which a connection must be closed for what came over it, before any limit of time would do it. */
+const promptly = 45_000
 
 afterEach(async () => {
   const start = Date.now()
@@ -215,7 +218,7 @@ suite('HTTP/1.1', () => {
     // Once more the limit is read before the end, so that the client sees the answer.
     const pieces = (limits.restBodyBytes / 0x10_0000) * 3
     const body = Array.from({ length: pieces }, () => chunk)
-    assert.ok(await isClosedAfter(socket, [Buffer.from(chunked('')), ...body], patience))
+    assert.ok(await isClosedAfter(socket, [Buffer.from(chunked('')), ...body], promptly))
     assert.match(answer, /^HTTP\/1.1 413 [^]*longer than 34603008 bytes/)
   })
 })
@@ -229,7 +232,7 @@ async function rawRequest(text: string): Promise<string> {
     if (answer.includes('longer than')) socket.destroy()
   })
   assert.ok(
-    await isClosedAfter(socket, [Buffer.from(text, 'latin1')], patience),
+    await isClosedAfter(socket, [Buffer.from(text, 'latin1')], promptly),
     `still open after: ${answer}`,
   )
   return answer
@@ -303,7 +306,7 @@ suite('HTTP/2', () => {
       for (const [listener, port] of ports()) {
         const socket = await tlsConnection(port, identity, 'h2')
         assert.ok(
-          await isClosedAfter(socket, [preface, ...frames()], patience),
+          await isClosedAfter(socket, [preface, ...frames()], promptly),
           `${listener} goes on reading`,
         )
       }
@@ -508,9 +511,10 @@ suite('manifests', () => {
 
   test('a hundred thousand secrets are taken, and cost no activation anything', async () => {
     await setManifest(open.clientPort, withSecrets(most.secrets, sharedKey))
-    const start = Date.now()
+    const before = cpuOf(open.pid)
     await activate(open.meshPort, identity, { marbleType: 'm' })
-    assert.ok(Date.now() - start < 1000, `the activation took ${Date.now() - start} ms`)
+    const milliseconds = (cpuOf(open.pid) - before) / 1000
+    assert.ok(milliseconds < 1000, `the activation took ${milliseconds} ms of CPU`)
   })
 })
 

@@ -7,7 +7,7 @@ import { CoordinatorProcess } from '../support/coordinator-process.ts'
 import type { Ports } from './load.ts'
 
 /** Milliseconds after which a start, or an end, counts as never happening. */
-const patience = 60_000
+const patience = 120_000
 
 /** One process on a seal directory, from its start to its end. */
 export class Life {

@@ -1,17 +1,10 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { setTimeout } from 'node:timers/promises'
-import type { InspectedRecord } from '../../packages/coordinator/src/ledger/inspect.ts'
-import { auditOf, type Tally } from './changes.ts'
-import { checkService } from './checks.ts'
-import { ClientConnection } from './client.ts'
-import { copyAside, isSwitching, Life, recordsOf, replacedFolder } from './coordinator-lives.ts'
-import { Deployment } from './deployment.ts'
-import { Load, type Profile, profiles } from './load.ts'
+import type { Tally } from './changes.ts'
 import { makePeople, type People } from './manifests.ts'
 import { Random } from './random.ts'
-import { recover, setFirstManifest } from './single-requests.ts'
+import { type Plan, Victim } from './victim.ts'
 
 export interface CampaignOptions {
   /** Times that the Coordinator is killed. */
@@ -36,11 +29,6 @@ export interface CampaignResult extends Tally {
 /** Entries after which a directory is left for an empty one, since reading all of them takes its time. */
 const longEnough = 6000
 
-/** Milliseconds after which replaced secrets are compacted away (`maintenance.ts`). */
-const compactionDelay = 5000
-
-type Plan = 'load' | 'start' | 'shutdown' | 'recovery' | 'replacement' | 'compaction' | 'first-manifest'
-
 /**
  * Kills a real Coordinator again and again while clients work with it, each time at another moment, and compares what
  * is there afterwards with what the clients were answered.
@@ -54,27 +42,15 @@ export async function runCrashCampaign(options: CampaignOptions): Promise<Campai
 
 class Campaign {
   readonly #options: CampaignOptions
-  readonly #people: People
-  /** Of this round: what it does follows from the seed and its number, whatever the rounds before came to. */
-  #random: Random
   readonly #problems: string[] = []
   readonly #base = mkdtempSync(path.join(tmpdir(), 'taw-crash-'))
   readonly #tally: Tally = { answered: 0, inFlight: 0, refused: 0 }
   readonly #plans = new Map<string, number>()
-  #directories = 0
-  #directory = ''
-  #deployment: Deployment
-  /** A sealed key was taken away, and stands there; the state can come back by recovery, or by putting it back. */
-  #takenKey: string | undefined
-  /** Milliseconds that starts take. */
-  #startTime = 300
-  #log = ''
+  readonly #victim: Victim
 
   constructor(options: CampaignOptions, people: People) {
     this.#options = options
-    this.#people = people
-    this.#random = new Random(options.seed)
-    this.#deployment = this.#newDirectory()
+    this.#victim = new Victim(people, this.#base, this.#tally, (problem) => this.#problems.push(problem))
   }
 
   async run(): Promise<CampaignResult> {
@@ -83,14 +59,15 @@ class Campaign {
     let round = 0
     while (round < rounds && !this.#hasFailed()) {
       round++
-      this.#random = new Random(seed + round * 0x9e3779b1)
-      const plan = this.#choosePlan()
+      // What a round does follows from the seed and its number, whatever the rounds before came to.
+      const random = new Random(seed + round * 0x9e3779b1)
+      const plan = this.#choosePlan(random)
       this.#plans.set(plan, (this.#plans.get(plan) ?? 0) + 1)
       try {
-        const tally = await this.#round(plan)
+        const tally = await this.#victim.round(plan, random)
         onRound?.(round, plan, tally)
       } catch (error) {
-        this.#report(error instanceof Error ? (error.stack ?? error.message) : String(error))
+        this.#problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error))
       }
       if (this.#hasFailed()) this.#keep(round, plan)
     }
@@ -107,255 +84,32 @@ class Campaign {
     }
   }
 
-  readonly #report = (problem: string): void => {
-    this.#problems.push(problem)
-  }
-
   #hasFailed(): boolean {
     return this.#problems.length > 0
   }
 
-  #newDirectory(): Deployment {
-    if (this.#directory !== '') rmSync(this.#directory, { recursive: true })
-    this.#directory = path.join(this.#base, `seal-${++this.#directories}`)
-    mkdirSync(this.#directory)
-    this.#takenKey = undefined
-    this.#deployment = new Deployment(this.#people, this.#report)
-    return this.#deployment
-  }
-
-  #choosePlan(): Plan {
-    const isLong = this.#deployment.changes.settled > longEnough
-    if (isLong || this.#random.chance(0.04)) this.#newDirectory()
-    if (this.#deployment.inForce === undefined) return 'first-manifest'
-    const dice = this.#random.next()
+  #choosePlan(random: Random): Plan {
+    const victim = this.#victim
+    const isLong = victim.deployment.changes.settled > longEnough
+    if (isLong || random.chance(0.04)) victim.newDirectory()
+    if (victim.deployment.inForce === undefined) return 'first-manifest'
+    const dice = random.next()
     if (dice < 0.1) return 'start'
     if (dice < 0.2) return 'shutdown'
-    if (dice < 0.28) return this.#deployment.currentShares() === undefined ? 'load' : 'recovery'
+    if (dice < 0.28) return victim.deployment.currentShares() === undefined ? 'load' : 'recovery'
     if (dice < 0.33) return 'replacement'
     return dice < 0.34 ? 'compaction' : 'load'
-  }
-
-  async #round(plan: Plan): Promise<Tally> {
-    switch (plan) {
-      case 'first-manifest':
-        await this.#firstManifest()
-        break
-      case 'start':
-        await this.#killStart()
-        break
-      case 'recovery':
-        await this.#killRecovery()
-        break
-      case 'replacement':
-        return await this.#killReplacement()
-      case 'load':
-      case 'shutdown':
-      case 'compaction':
-        await this.#killLoad(plan)
-    }
-    return await this.#settle()
-  }
-
-  async #firstManifest(): Promise<void> {
-    if (this.#random.chance(0.3)) {
-      const { change, file } = this.#startupManifest()
-      const child = Life.spawn(this.#directory, { EDG_STARTUP_MANIFEST: file })
-      const isListening = await Promise.race([
-        child.logged('listening').then(() => true),
-        setTimeout(this.#random.below(this.#startTime * 1.3)).then(() => false),
-      ])
-      if (isListening) this.#deployment.changes.end(change, 'answered')
-      child.kill('SIGKILL')
-      await child.ended
-      this.#log = child.stderr
-      return
-    }
-    const life = await this.#start()
-    const load = this.#newLoad(life)
-    const work = Promise.all([1, 2, 3].map(() => setFirstManifest(this.#deployment, this.#random, life)))
-    if (this.#random.chance(0.5)) await setTimeout(this.#random.below(60))
-    else {
-      await work
-      const running = load.run(this.#profile())
-      await load.until(this.#random.below(50), 200)
-      load.isEnding = true
-      await life.kill()
-      await running
-    }
-    await life.kill()
-    await work
-  }
-
-  #startupManifest() {
-    const manifest = this.#deployment.nextManifest({
-      updateThreshold: 1,
-      recoveryThreshold: 0,
-      limit: 20,
-      rotates: false,
-    })
-    const file = path.join(this.#base, 'startup-manifest.json')
-    writeFileSync(file, manifest.raw)
-    return { change: this.#deployment.changes.begin(`set ${manifest.fingerprint}`), file }
-  }
-
-  async #killLoad(plan: 'load' | 'shutdown' | 'compaction'): Promise<void> {
-    const life = await this.#start()
-    const load = this.#newLoad(life)
-    const running = load.run(plan === 'compaction' ? profileNamed('secrets') : this.#profile())
-    if (plan === 'compaction') await setTimeout(compactionDelay - 200 + this.#random.below(400))
-    else await load.until(this.#random.below(this.#random.pick([10, 300])), this.#random.pick([250, 1500]))
-    load.isEnding = true
-    if (plan === 'shutdown') await life.end(this.#random.below(80))
-    else await life.kill()
-    await running
-  }
-
-  async #killStart(): Promise<void> {
-    const child = Life.spawn(this.#directory)
-    await setTimeout(this.#random.below(this.#startTime * 1.2))
-    child.kill('SIGKILL')
-    await child.ended
-    this.#log = child.stderr
-  }
-
-  #recover(life: Life): Promise<'recovered' | 'lost'> {
-    return recover(this.#deployment, this.#people.parties, this.#random, life)
-  }
-
-  async #killRecovery(): Promise<void> {
-    const life = await this.#startWithoutKey()
-    const recovering = this.#recover(life)
-    recovering.catch(() => undefined)
-    await setTimeout(this.#random.below(90))
-    await life.kill()
-    if ((await recovering) === 'recovered') this.#takenKey = undefined
-  }
-
-  /** A new manifest over state that can't be opened; the old state stays aside. */
-  async #killReplacement(): Promise<Tally> {
-    const former = this.#deployment
-    const next = new Deployment(this.#people, this.#report)
-    const life = await this.#startWithoutKey()
-    const work = setFirstManifest(next, this.#random, life)
-    await setTimeout(this.#random.below(90))
-    await life.kill()
-    await work
-    const records = await this.#records()
-    const [first] = records
-    const isReplaced = first !== undefined && keyIn(next, first)
-    if (!isReplaced) {
-      this.#count(next.settle([]))
-      return this.#count(former.settle(records))
-    }
-    const aside = replacedFolder(this.#directory)
-    const formerRecords = aside === undefined ? undefined : recordsOf(aside)
-    if (aside === undefined || formerRecords === undefined) this.#report('the replaced state was not kept')
-    this.#count(former.settle(formerRecords ?? []))
-    if (aside !== undefined) rmSync(aside, { recursive: true })
-    this.#takenKey = undefined
-    this.#deployment = next
-    return this.#count(next.settle(records))
-  }
-
-  #profile(): Profile {
-    return this.#random.pick(profiles)
-  }
-
-  #newLoad({ ports }: Life): Load {
-    const random = new Random(this.#random.below(2 ** 32))
-    return new Load(this.#deployment, this.#people, random, ports, this.#report)
-  }
-
-  /** Starts without the sealed key: state 1. */
-  async #startWithoutKey(): Promise<Life> {
-    const life = await this.#start()
-    await life.end(10_000)
-    const taken = path.join(this.#base, 'taken_key')
-    const key = path.join(this.#directory, 'sealed_key')
-    copyFileSync(key, taken)
-    rmSync(key)
-    const sealed = await Life.of(Life.spawn(this.#directory))
-    this.#takenKey = taken
-    const state = await stateOf(sealed)
-    if (state !== 1) this.#report(`without a sealed key the state is ${state}`)
-    return sealed
-  }
-
-  /** Starts, and checks everything that the Coordinator should still know. */
-  async #start(): Promise<Life> {
-    const began = performance.now()
-    const life = await Life.of(Life.spawn(this.#directory))
-    this.#startTime = 0.9 * this.#startTime + 0.1 * (performance.now() - began)
-    const { inForce } = this.#deployment
-    let state = await stateOf(life)
-    if (state === 1 && this.#takenKey !== undefined) {
-      if (this.#random.chance(0.5) || this.#deployment.currentShares() === undefined) {
-        await life.kill()
-        copyFileSync(this.#takenKey, path.join(this.#directory, 'sealed_key'))
-        this.#takenKey = undefined
-        return await this.#start()
-      }
-      await this.#recover(life)
-      state = await stateOf(life)
-    }
-    this.#takenKey = undefined
-    if (state !== (inForce === undefined ? 2 : 3)) {
-      await life.kill()
-      this.#log = life.process.stderr
-      throw new Error(`after the start the state is ${state}`)
-    }
-    if (inForce === undefined) return life
-    await checkService(this.#deployment, this.#people, life.ports, this.#newLoad(life), this.#report)
-    return life
-  }
-
-  async #settle(): Promise<Tally> {
-    return this.#count(this.#deployment.settle(await this.#records()))
-  }
-
-  /** Reads the ledger as the kill left it. */
-  async #records(): Promise<readonly InspectedRecord[]> {
-    copyAside(this.#directory, path.join(this.#base, 'after-kill'))
-    if (isSwitching(this.#directory)) {
-      const life = await Life.of(Life.spawn(this.#directory))
-      await life.kill()
-    }
-    return recordsOf(this.#directory) ?? []
-  }
-
-  #count(tally: Tally): Tally {
-    this.#tally.answered += tally.answered
-    this.#tally.inFlight += tally.inFlight
-    this.#tally.refused += tally.refused
-    return tally
   }
 
   #keep(round: number, plan: Plan): void {
     const { seed } = this.#options
     const text = [
       `seed ${seed}, round ${round} (${plan}): npm run campaign:crash -- --seed ${seed} --rounds ${round}`,
-      `the directory as the last kill left it: after-kill; now: ${path.basename(this.#directory)}`,
+      `the directory as the last kill left it: after-kill; now: ${path.basename(this.#victim.directory)}`,
       ...this.#problems,
       'the last log:',
-      this.#log,
+      this.#victim.log,
     ]
     writeFileSync(path.join(this.#base, 'problems.txt'), `${text.join('\n')}\n`)
   }
-}
-
-/** Whether this first record of a ledger is of this deployment. */
-function keyIn({ manifests }: Deployment, record: InspectedRecord): boolean {
-  const audit = auditOf(record)
-  return audit.action === 'manifest-set' && manifests.has(audit.fingerprint)
-}
-
-function profileNamed(name: string): Profile {
-  return profiles.find((profile) => profile.name === name) ?? profiles[0]
-}
-
-async function stateOf({ ports }: Life): Promise<number> {
-  using client = await ClientConnection.open(ports.client, undefined)
-  const { data } = await client.request('GET', '/api/v2/status')
-  return (data as { readonly code: number }).code
 }

@@ -32,7 +32,7 @@ export const profiles: readonly [Profile, ...Profile[]] = [
 ]
 
 /** Milliseconds after which a Coordinator that answers nothing counts as hanging, on a busy machine. */
-const patience = 20_000
+const patience = 120_000
 
 /** Many clients at once, each of which goes on until its connection breaks. */
 export class Load {

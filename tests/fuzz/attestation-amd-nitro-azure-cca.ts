@@ -25,9 +25,10 @@ import { NO_COLLATERAL } from '../../packages/attestation/src/intel/collateral.t
 import { intelVerifier } from '../../packages/attestation/src/intel/verify.ts'
 import { findNitroDocument } from '../../packages/attestation/src/nitro/containers.ts'
 import { nitroVerifier } from '../../packages/attestation/src/nitro/verify.ts'
-import { readShared, sharedPath, skipWithoutShared } from '../support/shared.ts'
+import { readShared, sharedPath } from '../support/shared.ts'
 import { mutate, randomNumbers } from './attestation.ts'
-import { Costs, MAX_MILLISECONDS } from './costs.ts'
+import { runFromCommandLine } from './command-line.ts'
+import { Costs } from './costs.ts'
 import type { FuzzReport } from './costs.ts'
 
 /** Milan's VCEKs of the vectors and its revocation list are valid then. */
@@ -200,17 +201,4 @@ async function outcome(run: Surface['run'], input: Uint8Array, what: string): Pr
   }
 }
 
-async function main(): Promise<void> {
-  const inputs = Number(process.argv[2] ?? '100000')
-  const seed = Number(process.argv[3] ?? '1')
-  if (skipWithoutShared !== false) {
-    console.log(`not run: ${skipWithoutShared}`)
-    return
-  }
-  const report = await fuzzOtherKinds(inputs, seed)
-  const slowest = `the slowest took ${report.slowestMilliseconds.toFixed(1)} ms of CPU time (${report.slowestInput})`
-  console.log(`${report.inputs} inputs, ${report.accepted} accepted, ${slowest}`)
-  if (report.slowestMilliseconds > MAX_MILLISECONDS) process.exitCode = 1
-}
-
-if (import.meta.main) await main()
+if (import.meta.main) await runFromCommandLine(fuzzOtherKinds)

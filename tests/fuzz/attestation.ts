@@ -17,8 +17,9 @@ import {
   readCollateralFile,
 } from '../../packages/attestation/src/index.ts'
 import type { IntelCollateral } from '../../packages/attestation/src/index.ts'
-import { sharedPath, skipWithoutShared } from '../support/shared.ts'
-import { Costs, MAX_MILLISECONDS } from './costs.ts'
+import { sharedPath } from '../support/shared.ts'
+import { runFromCommandLine } from './command-line.ts'
+import { Costs } from './costs.ts'
 import type { FuzzReport } from './costs.ts'
 
 const VALID_AT = new Date('2025-07-04T10:16:31Z')
@@ -189,18 +190,4 @@ async function isAccepted(
   }
 }
 
-async function main(): Promise<void> {
-  const inputs = Number(process.argv[2] ?? '100000')
-  const seed = Number(process.argv[3] ?? '1')
-  if (skipWithoutShared !== false) {
-    console.log(`not run: ${skipWithoutShared}`)
-    return
-  }
-  const report = await fuzz(inputs, seed)
-  console.log(
-    `${report.inputs} inputs, ${report.accepted} accepted, the slowest took ${report.slowestMilliseconds.toFixed(1)} ms of CPU time`,
-  )
-  if (report.slowestMilliseconds > MAX_MILLISECONDS) process.exitCode = 1
-}
-
-if (import.meta.main) await main()
+if (import.meta.main) await runFromCommandLine(fuzz)

@@ -1,8 +1,8 @@
 import { getHeapStatistics } from 'node:v8'
 
-/** Issue 6: no input costs more than this. CPU time, because others may be using the machine. */
+/** No input may cost more than this. CPU time, because others may be using the machine. */
 export const MAX_MILLISECONDS = 50
-/** Issue 6; what one input allocates. */
+/** No input may allocate more. */
 export const MAX_BYTES = 16 * 1024 * 1024
 
 export interface FuzzReport {

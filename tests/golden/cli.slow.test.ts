@@ -91,7 +91,7 @@ const additions = {
     'run',
   ],
   flags: ['force'],
-  flagsOf: new Map([['package-info', ['output']]]),
+  flagsOf: new Map([['package-info', ['format', 'output']]]),
 }
 
 describe('flags.json', { skip: skipWithoutShared }, () => {
@@ -669,7 +669,7 @@ describe('manifest diff', { concurrency: 2 }, () => {
     assertDone(await home.taw(['manifest', 'diff', 'a.json', 'b.yaml'], {}), /mean the same/)
   })
 
-  test('exit code 1 and the differences in the manifest’s words; --output json', async () => {
+  test('exit code 1 and the differences in the manifest’s words; --format json, formerly --output json', async () => {
     using home = makeCliFolder()
     writeFileSync(home.file('a.json'), JSON.stringify(before))
     writeFileSync(
@@ -683,7 +683,9 @@ describe('manifest diff', { concurrency: 2 }, () => {
       text.stdout,
       /^Differences:\n {2}~ Packages\.app\n {6}Debug: false → true\n\nWARNINGS:\n {2}! /,
     )
-    const json = await home.taw(['manifest', 'diff', 'a.json', 'p.json', '--output', 'json'], {})
+    const json = await home.taw(['manifest', 'diff', 'a.json', 'p.json', '--format', 'json'], {})
+    const former = await home.taw(['manifest', 'diff', 'a.json', 'p.json', '--output', 'json'], {})
+    assert.deepEqual(former, json)
     assert.equal(json.code, 1)
     assert.deepEqual(JSON.parse(json.stdout), {
       kind: 'packages',
@@ -712,7 +714,12 @@ describe('manifest diff', { concurrency: 2 }, () => {
       [['a.json', 'none'], /ENOENT/],
       [['a.json', 'bad.json'], /"bad\.json"/],
       [['a.json', 'lower.json'], /from SecurityVersion 3 down to 2/],
-      [['a.json', 'a.json', '--output', 'file'], /'text' or 'json'/],
+      [
+        ['a.json', 'a.json', '--output', 'file'],
+        /--output is "file"; it must be text or json; here it names no file/,
+      ],
+      [['a.json', 'a.json', '--format', 'yaml'], /--format is "yaml"; it must be text or json$/m],
+      [['a.json', 'a.json', '--format', 'text', '--output', 'json'], /give --format alone/],
       [['a.json'], /arguments given/],
     ] as const) {
       const { code, stderr } = await home.taw(['manifest', 'diff', ...line], {})

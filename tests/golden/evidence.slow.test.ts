@@ -383,7 +383,7 @@ describe('evidence show', { skip: skipWithoutShared }, () => {
   const showJson = async (
     file: string,
   ): Promise<{ kind: string; verified: boolean; wrappings: string[]; facts: Fields }> => {
-    const { code, stdout, stderr } = await taw('evidence', 'show', file, '--output', 'json')
+    const { code, stdout, stderr } = await taw('evidence', 'show', file, '--format', 'json')
     assert.equal(code, 0, stderr)
     return JSON.parse(stdout) as { kind: string; verified: boolean; wrappings: string[]; facts: Fields }
   }
@@ -647,7 +647,7 @@ describe('package-info of signed enclaves', { skip: skipWithoutShared }, () => {
   })
 
   test('as JSON it is an entry of Packages', async () => {
-    const { stdout } = await taw('package-info', scratchFile(sigstruct()), '--output', 'json')
+    const { stdout } = await taw('package-info', scratchFile(sigstruct()), '--format', 'json')
     const signer = rows[1]?.split(': ')[1]
     assert.deepEqual(JSON.parse(stdout), { SignerID: signer, ProductID: 7, SecurityVersion: 3 })
   })

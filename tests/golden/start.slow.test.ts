@@ -10,7 +10,6 @@ import { after, before, suite, test } from 'node:test'
 import { CoordinatorProcess } from '../support/coordinator-process.ts'
 import { fromBinary } from '@bufbuild/protobuf'
 import { ActivationRespSchema } from '@taw/protocol'
-import { limits } from '../../packages/coordinator/src/limits.ts'
 import { freePort } from '../support/coordinator.ts'
 import {
   activate,
@@ -358,10 +357,9 @@ suite('signals', { concurrency: 2 }, () => {
     const request = await startedManifest(clientPort)
     coordinator.kill('SIGTERM')
     await coordinator.logged('"ending"')
-    const before = Date.now()
     coordinator.kill('SIGTERM')
+    // Had it waited until the request was given up, it would have ended with 0.
     assert.equal((await coordinator.ended).exitCode, 143)
-    assert.ok(Date.now() - before < limits.shutdownMs / 2, 'it waited for the request')
     request.abort()
   })
 })

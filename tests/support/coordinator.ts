@@ -37,7 +37,7 @@ export class TestCoordinator {
     this.meshPort = meshPort
     this.clientPort = clientPort
     this.#ownsDirectory = options.sealDirectory === undefined
-    this.#patience = options.patience ?? 20_000
+    this.#patience = options.patience ?? 120_000
     this.#command = options.command ?? [coordinatorCommand]
     this.sealDirectory = options.sealDirectory ?? mkdtempSync(path.join(os.tmpdir(), 'taw-test-'))
     this.#env = {

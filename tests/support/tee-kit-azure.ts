@@ -2,7 +2,9 @@ import { constants, createHash, generateKeyPairSync, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { AzureVtpmEvidence } from '../../packages/attestation/src/azure/evidence.ts'
 import { concatBytes } from '../../packages/attestation/src/core/bytes.ts'
-import { fromHex, toUtf8 } from '../../packages/attestation/src/core/encoding.ts'
+import { toUtf8 } from '../../packages/attestation/src/core/encoding.ts'
+import { REPORT_TYPE, hclReport } from '../../packages/tee-kit/src/azure/hcl-report.ts'
+import { quoteMessage, rsaSignature } from '../../packages/tee-kit/src/encoding/tpm.ts'
 import { makeSnpReport } from './tee-kit-amd-nitro.ts'
 import type { TestChip, TestEndorsement, TestReportFields } from './tee-kit-amd-nitro.ts'
 import type { AmdProduct } from '../../packages/attestation/src/amd/tcb.ts'
@@ -81,35 +83,22 @@ export class TestAzureVm {
     const digest = createHash(HASHES[hashType]).update(runtimeData).digest('hex')
     const reportFields = { reportData: digest.padEnd(128, '0'), ...fields.report }
     const report = makeSnpReport(this.product, this.chip, this.vcek.key.privateKey, reportFields)
-    const size = 32 + report.length + 20 + runtimeData.length
-    const header = concatBytes(toUtf8('HCLA'), u32le(2), u32le(size), u32le(2), new Uint8Array(16))
-    const dataHeader = [20 + runtimeData.length, 1, fields.reportType ?? 2, hashType, runtimeData.length].map(
-      u32le,
-    )
-    return concatBytes(header, report, ...dataHeader, runtimeData, new Uint8Array(64))
+    const content = hclReport(report, runtimeData, fields.reportType ?? REPORT_TYPE.SNP, hashType)
+    // As the NV index has it: longer than its content.
+    return Buffer.concat([content, Buffer.alloc(64)])
   }
 
   /** TPMS_ATTEST. */
   #quote(fields: TestVmFields, pcrs: readonly Uint8Array[]): Uint8Array {
     const selection = fields.selection ?? Array.from({ length: 24 }, (_, index) => index)
-    const bitmap = new Uint8Array(3)
-    for (const index of selection) bitmap[index >> 3] = (bitmap[index >> 3] ?? 0) | (1 << (index & 7))
     const values = pcrs.length === 24 ? selection.map((index) => pcrs[index] ?? new Uint8Array(0)) : pcrs
     const hash = fields.signature === 'rsassa-sha384' ? 'sha384' : 'sha256'
     const digest = createHash(hash)
       .update(concatBytes(...values))
       .digest()
-    return concatBytes(
-      fromHex('ff544347'),
-      u16be(fields.attestType ?? 0x8018),
-      sized(fromHex('000b' + '11'.repeat(32))),
-      sized(fields.nonce ?? new Uint8Array(0)),
-      new Uint8Array(17),
-      fromHex('2020031200120003'),
-      fromHex('00000001000b03'),
-      bitmap,
-      sized(digest),
-    )
+    const message = quoteMessage(fields.nonce ?? new Uint8Array(0), selection, digest)
+    if (fields.attestType !== undefined) message.writeUInt16BE(fields.attestType, 4)
+    return message
   }
 
   #sign(message: Uint8Array, fields: TestVmFields): Uint8Array {
@@ -118,18 +107,6 @@ export class TestAzureVm {
     const hash = form === 'rsassa-sha384' ? 'sha384' : 'sha256'
     const signature = sign(hash, message, form === 'rsapss-sha256' ? { key, ...pss } : key)
     if (form === 'bare') return signature
-    const algorithm = form === 'rsapss-sha256' ? 0x0016 : 0x0014
-    return concatBytes(u16be(algorithm), u16be(hash === 'sha384' ? 0x000c : 0x000b), sized(signature))
+    return rsaSignature(form === 'rsapss-sha256' ? 'rsapss' : 'rsassa', hash, signature)
   }
 }
-
-function u32le(value: number): Uint8Array {
-  const bytes = new Uint8Array(4)
-  new DataView(bytes.buffer).setUint32(0, value, true)
-  return bytes
-}
-
-const u16be = (value: number): Uint8Array => Uint8Array.of(value >> 8, value & 0xff)
-
-/** TPM2B. */
-const sized = (bytes: Uint8Array): Uint8Array => concatBytes(u16be(bytes.length), bytes)

@@ -1,37 +1,26 @@
 import assert from 'node:assert/strict'
-import { createHash, generateKeyPairSync, sign } from 'node:crypto'
+import { generateKeyPairSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { DER_TAG, derElement } from '../../packages/attestation/src/core/der.ts'
-import { fromHex, toBase64, toUtf8 } from '../../packages/attestation/src/core/encoding.ts'
+import { toUtf8 } from '../../packages/attestation/src/core/encoding.ts'
 import { EvidenceInvalid } from '../../packages/attestation/src/core/errors.ts'
 import { parseCertificate } from '../../packages/attestation/src/core/x509.ts'
 import type { Certificate } from '../../packages/attestation/src/core/x509.ts'
 import type { IntelCollateralParts } from '../../packages/attestation/src/intel/read-collateral.ts'
-import {
-  isvLevel,
-  lengthPrefixed,
-  level,
-  quoteHeader,
-  sgxReport,
-  tdReport,
-  u16,
-  u32,
-} from './intel-structures.ts'
-import type { Json, QuoteOptions, TdOptions } from './intel-structures.ts'
-import {
-  authorityExtensions,
-  buildCertificate,
-  buildCrl,
-  derInteger,
-  derOid,
-  keyUsageExtension,
-} from './x509-builder.ts'
-import type { TestExtension } from './x509-builder.ts'
+import { type Extension, keyUsage, pem } from '../../packages/tee-kit/src/encoding/x509.ts'
+import type { Json } from '../../packages/tee-kit/src/intel/documents.ts'
+import { QuotingEnclave, rawSignature } from '../../packages/tee-kit/src/intel/quote.ts'
+import { bodyDescriptor, sgxReport, tdReport } from '../../packages/tee-kit/src/intel/reports.ts'
+import type { SgxReportFields } from '../../packages/tee-kit/src/intel/reports.ts'
+import { sgxExtension } from '../../packages/tee-kit/src/intel/sgx-extension.ts'
+import { isvLevel, level } from './tcb-levels.ts'
+import type { QuoteOptions, TdOptions } from './tcb-levels.ts'
+import { authorityExtensions, buildCertificate, buildCrl } from './x509-builder.ts'
+
+export { pem }
 
 // Acts as Intel and as one of its platforms: a root, PCK and TCB signing certificates, TCB info, QE identity, revocation lists, a
 // quoting enclave. Everything can be made wrong. The CAs sign with P-384, which Intel's don't; the formats are the same.
 
-const SGX_EXTENSION = '1.2.840.113741.1.13.1'
 const ISSUED = new Date('2025-01-01T00:00:00Z')
 const EXPIRES = new Date('2035-01-01T00:00:00Z')
 
@@ -47,7 +36,7 @@ export interface PlatformOptions {
   readonly signerName?: string
   readonly caName?: string
   readonly pckName?: string
-  readonly pckExtensions?: readonly TestExtension[]
+  readonly pckExtensions?: readonly Extension[]
   /** Serial numbers on the root's list: 2 is the PCK CA, 4 the TCB signer. */
   readonly revokedByRoot?: readonly number[]
   /** Serial numbers on the PCK CA's list: 3 is the PCK certificate. */
@@ -57,13 +46,14 @@ export interface PlatformOptions {
 const newKey = (namedCurve: 'P-256' | 'P-384'): { publicKey: KeyObject; privateKey: KeyObject } =>
   generateKeyPairSync('ec', { namedCurve })
 
-const rawSignature = (data: Uint8Array, key: KeyObject): Uint8Array =>
-  sign('sha256', data, { key, dsaEncoding: 'ieee-p1363' })
-
-export function pem(...certificates: readonly Uint8Array[]): string {
-  return certificates
-    .map((der) => `-----BEGIN CERTIFICATE-----\n${toBase64(der)}\n-----END CERTIFICATE-----\n`)
-    .join('')
+/** What an enclave's report says where a test says nothing. */
+const usualReport: SgxReportFields = {
+  cpuSvn: '02'.repeat(16),
+  attributes: '05000000000000000700000000000000',
+  mrEnclave: '11'.repeat(32),
+  mrSigner: '22'.repeat(32),
+  isvProdId: 3,
+  isvSvn: 4,
 }
 
 export class IntelPlatform {
@@ -71,8 +61,8 @@ export class IntelPlatform {
   readonly #caKey = newKey('P-384')
   readonly #pckKey = newKey('P-256')
   readonly #signerKey = newKey('P-256')
-  readonly #attestationKey = newKey('P-256')
   readonly #options: PlatformOptions
+  readonly #quotingEnclave: QuotingEnclave
   readonly root: Uint8Array
   readonly ca: Uint8Array
   readonly pck: Uint8Array
@@ -84,7 +74,7 @@ export class IntelPlatform {
     const root = 'Intel SGX Root CA'
     const dates = { notBefore: ISSUED, notAfter: EXPIRES }
     const issue = (
-      fields: { serial: number; subject: string; publicKey: KeyObject; extensions: readonly TestExtension[] },
+      fields: { serial: number; subject: string; publicKey: KeyObject; extensions: readonly Extension[] },
       issuer = root,
       key = this.#rootKey,
     ): Uint8Array => buildCertificate({ ...fields, ...dates, issuer }, key.privateKey, 'ecdsa-sha384')
@@ -105,7 +95,7 @@ export class IntelPlatform {
         serial: 3,
         subject: options.pckName ?? 'Intel SGX PCK Certificate',
         publicKey: this.#pckKey.publicKey,
-        extensions: [this.#sgxExtension(), keyUsageExtension(0xc0), ...(options.pckExtensions ?? [])],
+        extensions: [this.#sgxExtension(), keyUsage(0xc0), ...(options.pckExtensions ?? [])],
       },
       caName,
       this.#caKey,
@@ -114,8 +104,25 @@ export class IntelPlatform {
       serial: 4,
       subject: options.signerName ?? 'Intel SGX TCB Signing',
       publicKey: this.#signerKey.publicKey,
-      extensions: [keyUsageExtension(0xc0)],
+      extensions: [keyUsage(0xc0)],
     })
+    this.#quotingEnclave = new QuotingEnclave({
+      pckKey: this.#pckKey,
+      pckChain: [this.pck, this.ca, this.root],
+      cpuSvn: Buffer.alloc(16, 2),
+      pceSvn: options.pceSvn ?? 13,
+      pceId: options.pceId ?? '0000',
+    })
+  }
+
+  /** Hex, 16 bytes: in each quote's header. */
+  get qeId(): string {
+    return this.#quotingEnclave.id.toString('hex')
+  }
+
+  /** Hex, 384 bytes: in quotes that only name their platform. */
+  get encryptedPpid(): string {
+    return this.#quotingEnclave.encryptedPpid.toString('hex')
   }
 
   get anchors(): readonly Certificate[] {
@@ -235,56 +242,33 @@ export class IntelPlatform {
     return this.#signedDocument('enclaveIdentity', identity, key)
   }
 
-  sgxQuote(options: QuoteOptions = {}): Uint8Array {
-    const header = quoteHeader(3, 0)
-    const body = sgxReport({ reportData: new Uint8Array(64), ...options.report })
-    return this.#quote(Buffer.concat([header, body]), options, (certification) => certification)
+  sgxQuote({ report, qe, certification }: QuoteOptions = {}): Uint8Array {
+    const body = sgxReport({ ...usualReport, ...report })
+    return this.#quotingEnclave.sgxQuote(body, { qe: this.#qeReport(qe), certification })
   }
 
   /** Version 4, or version 5 with a body of TDX 1.5 when `teeTcbSvn2` is there. */
-  tdxQuote(options: QuoteOptions & TdOptions = {}): Uint8Array {
-    const body = tdReport(options)
-    const isExtended = options.teeTcbSvn2 !== undefined
-    const lead = Buffer.alloc(isExtended ? 6 : 0)
-    if (isExtended) {
-      lead.writeUInt16LE(3, 0)
-      lead.writeUInt32LE(body.length, 2)
-    }
-    const signedPart = Buffer.concat([quoteHeader(isExtended ? 5 : 4, 0x81), lead, body])
-    return this.#quote(signedPart, { ...options, qe: { isvProdId: 1, ...options.qe } }, (certification) =>
-      Buffer.concat([u16(6), u32(certification.length), certification]),
-    )
+  tdxQuote({ qe, certification, rtmr3 = '44'.repeat(48), ...td }: QuoteOptions & TdOptions = {}): Uint8Array {
+    const isExtended = td.teeTcbSvn2 !== undefined
+    const fields = { teeTcbSvn: '05000300', mrSeam: '', xfam: '', mrTd: '33'.repeat(48), ...td }
+    const body = tdReport({ ...fields, rtmrs: ['', '', '', rtmr3] }, isExtended ? '1.5' : '1.0')
+    const described = isExtended ? Buffer.concat([bodyDescriptor(body), body]) : body
+    return this.#quotingEnclave.tdxQuote(isExtended ? 5 : 4, described, {
+      qe: this.#qeReport(qe),
+      certification,
+    })
   }
 
-  #quote(
-    signedPart: Uint8Array,
-    options: QuoteOptions,
-    wrap: (certification: Uint8Array) => Uint8Array,
-  ): Uint8Array {
-    const jwk = this.#attestationKey.publicKey.export({ format: 'jwk' })
-    const attestationKey = Buffer.concat([
-      Buffer.from(jwk.x ?? '', 'base64url'),
-      Buffer.from(jwk.y ?? '', 'base64url'),
-    ])
-    const authData = Buffer.from('quoting enclave authentication..')
-    const binding = createHash('sha256').update(attestationKey).update(authData).digest()
-    const qeReport = sgxReport({
+  /** One quoting enclave for both: its identity in the collateral is the same but for its id. */
+  #qeReport(changes: SgxReportFields = {}): SgxReportFields {
+    const attributes = '15000000000000000700000000000000'
+    return {
       mrSigner: QE_MRSIGNER,
+      mrEnclave: usualReport.mrEnclave ?? '',
       isvProdId: 1,
-      isvSvn: 8,
-      attributes: '15000000000000000700000000000000',
-      reportData: Buffer.concat([binding, Buffer.alloc(32)]),
-      ...options.qe,
-    })
-    const certification =
-      options.certification === 'ppid'
-        ? Buffer.concat([u16(3), u32(404), Buffer.alloc(404)])
-        : Buffer.concat([u16(5), ...lengthPrefixed(toUtf8(pem(this.pck, this.ca, this.root)))])
-    const qeSignature = rawSignature(qeReport, this.#pckKey.privateKey)
-    const qePart = Buffer.concat([qeReport, qeSignature, u16(authData.length), authData, certification])
-    const signature = rawSignature(signedPart, this.#attestationKey.privateKey)
-    const signatureData = Buffer.concat([signature, attestationKey, wrap(qePart)])
-    return Buffer.concat([signedPart, ...lengthPrefixed(signatureData)])
+      attributes,
+      ...changes,
+    }
   }
 
   #signedDocument(name: string, document: Record<string, Json>, key: 'signer' | 'pck'): Uint8Array {
@@ -294,27 +278,17 @@ export class IntelPlatform {
     return toUtf8(`{"${name}":${text},"signature":"${signature}"}`)
   }
 
-  #sgxExtension(): TestExtension {
+  #sgxExtension(): Extension {
     const { components = [2], pceSvn = 13, fmspc = FMSPC, pceId = '0000' } = this.#options
-    const field = (suffix: string, value: Uint8Array): Uint8Array =>
-      derElement(DER_TAG.sequence, derOid(`${SGX_EXTENSION}.${suffix}`), value)
-    const octets = (hex: string): Uint8Array => derElement(DER_TAG.octetString, fromHex(hex))
-    const all = Array.from({ length: 16 }, (_, index) => components[index] ?? 0)
-    const tcb = derElement(
-      DER_TAG.sequence,
-      ...all.map((svn, index) => field(`2.${index + 1}`, derInteger(svn))),
-      field('2.17', derInteger(pceSvn)),
-      field('2.18', octets(Buffer.from(all).toString('hex'))),
-    )
-    const value = derElement(
-      DER_TAG.sequence,
-      field('1', octets('aa'.repeat(16))),
-      field('2', tcb),
-      field('3', octets(pceId)),
-      field('4', octets(fmspc)),
-      field('5', derElement(DER_TAG.enumerated, Uint8Array.of(0))),
-    )
-    return { oid: SGX_EXTENSION, value }
+    return sgxExtension({
+      components: Array.from({ length: 16 }, (_, index) => components[index] ?? 0),
+      pceSvn,
+      ppid: 'aa'.repeat(16),
+      pceId,
+      fmspc,
+      ca: 'processor',
+      platformInstanceId: '',
+    })
   }
 }
 

@@ -2,7 +2,7 @@ import type { TestAmd } from './tee-kit-amd-nitro.ts'
 import { pem } from './tee-kit-intel.ts'
 import type { IntelPlatform } from './tee-kit-intel.ts'
 import { FMSPC } from './tee-kit-intel.ts'
-import type { Json } from './intel-structures.ts'
+import type { Json } from '../../packages/tee-kit/src/intel/documents.ts'
 import type { VendorServer } from './vendor-server.ts'
 
 // What Intel's and AMD's services answer about the platforms of the test kits.

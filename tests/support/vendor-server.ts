@@ -1,14 +1,9 @@
-import { generateKeyPairSync } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { Server } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import { DER_TAG, contextTag, derElement } from '../../packages/attestation/src/core/der.ts'
-import { toUtf8 } from '../../packages/attestation/src/core/encoding.ts'
-import { pem } from './tee-kit-intel.ts'
-import { authorityExtensions, buildCertificate, keyUsageExtension } from './x509-builder.ts'
+import { type ServerIdentity, serverIdentity } from '../../packages/tee-kit/src/service/tls.ts'
 
 // An HTTPS server with the certificate of a test CA, that answers as it is told: as a vendor's service would, or worse.
 
@@ -28,52 +23,6 @@ export interface SeenRequest {
   readonly headers: IncomingMessage['headers']
 }
 
-const dates = { notBefore: new Date('2020-01-01T00:00:00Z'), notAfter: new Date('2099-01-01T00:00:00Z') }
-
-interface TlsIdentity {
-  readonly ca: string
-  readonly cert: string
-  readonly key: string
-}
-
-/** A CA, and a certificate of it for `localhost`. */
-function tlsIdentity(): TlsIdentity {
-  const newKey = (): { publicKey: KeyObject; privateKey: KeyObject } =>
-    generateKeyPairSync('ec', { namedCurve: 'P-384' })
-  const caKey = newKey()
-  const key = newKey()
-  const ca = buildCertificate(
-    {
-      ...dates,
-      issuer: 'Test CA',
-      subject: 'Test CA',
-      publicKey: caKey.publicKey,
-      extensions: authorityExtensions(),
-    },
-    caKey.privateKey,
-    'ecdsa-sha384',
-  )
-  // subjectAltName, dNSName (RFC 5280, 4.2.1.6).
-  const names = derElement(DER_TAG.sequence, derElement(contextTag(2, false), toUtf8('localhost')))
-  const certificate = buildCertificate(
-    {
-      ...dates,
-      serial: 2,
-      issuer: 'Test CA',
-      subject: 'localhost',
-      publicKey: key.publicKey,
-      extensions: [{ oid: '2.5.29.17', value: names }, keyUsageExtension(0x80)],
-    },
-    caKey.privateKey,
-    'ecdsa-sha384',
-  )
-  return {
-    ca: pem(ca),
-    cert: pem(certificate),
-    key: key.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
-  }
-}
-
 export class VendorServer {
   readonly requests: SeenRequest[] = []
   /** By path and query, or by path. */
@@ -81,12 +30,12 @@ export class VendorServer {
   /** Answers everything, if it is there. */
   everything: Reply | undefined
   readonly ca: string
-  readonly #identity: TlsIdentity
+  readonly #identity: ServerIdentity
   #server: Server
   #port = 0
 
   private constructor() {
-    this.#identity = tlsIdentity()
+    this.#identity = serverIdentity([])
     this.ca = this.#identity.ca
     this.#server = this.#newServer()
   }
@@ -124,7 +73,7 @@ export class VendorServer {
   }
 
   #newServer(): Server {
-    const { cert, key } = this.#identity
+    const { certificate: cert, key } = this.#identity
     const server = createServer({ cert, key }, (request, response) => {
       this.#answer(request, response)
     })

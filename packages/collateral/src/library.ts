@@ -1,44 +1,23 @@
 import { EvidenceInvalid, takenUntil } from '@taw/attestation'
 import type { CollateralAnswer, CollateralRules, IntelCollateral } from '@taw/attestation'
-import { Budget } from './budget.ts'
 import type { CacheDirectory } from './cache-directory.ts'
 import { isOlder, isValidAt } from './checker.ts'
 import type { CheckedDocument, DocumentChecker } from './checker.ts'
-import { isPerPlatform, nameOf } from './documents.ts'
+import { nameOf } from './documents.ts'
 import type { DocumentId } from './documents.ts'
 import { CollateralUnavailable } from './failure.ts'
-import type { Attempt, FailureReason } from './failure.ts'
-import type { Fetcher } from './fetcher.ts'
-import { Refusals } from './refusals.ts'
+import { Procurement } from './procurement.ts'
+import type { ProcurementPorts } from './procurement.ts'
 import { Shelf } from './shelf.ts'
-import type { CollateralNotice, CollateralStats, Counters } from './stats.ts'
+import type { CollateralNotice, CollateralStats } from './stats.ts'
 import { Upkeep } from './upkeep.ts'
 import type { Timers } from './upkeep.ts'
 
-/** What keeps one machine, or one that only pretends to be many, from filling memory, disk and wires. */
-export interface CollateralLimits {
-  /** TCB infos, PCK certificates and VCEKs that are kept; default 512 of each. */
-  readonly platformDocuments: number
-  /** Documents of unknown platforms that are asked for at once; default 64. */
-  readonly newPlatformBurst: number
-  /** And from then on in a minute; default 30. */
-  readonly newPlatformsPerMinute: number
-  /** Documents of unknown platforms that are being asked for at the same time; default 32. */
-  readonly underWay: number
-}
-
-export interface LibraryPorts {
-  readonly fetcher: Fetcher
+export interface LibraryPorts extends Omit<ProcurementPorts, 'check' | 'underWay'> {
   readonly check: DocumentChecker
   readonly directory: CacheDirectory | undefined
-  readonly now: () => Date
   readonly random: () => number
   readonly timers: Timers
-  readonly notice: (notice: CollateralNotice) => void
-  readonly counters: Counters
-  readonly limits: CollateralLimits
-  /** How long it is taken as given that a document can't be got; milliseconds. */
-  readonly negativeMs: number
   readonly refreshMs: number
 }
 
@@ -51,19 +30,17 @@ export class DocumentLibrary {
   readonly shelf: Shelf
   readonly #ports: LibraryPorts
   readonly #underWay = new Map<string, Promise<CheckedDocument>>()
-  readonly #refusals: Refusals
-  readonly #budget: Budget
+  readonly #procurement: Procurement
   readonly #upkeep: Upkeep
-  #isClosed = false
 
   constructor(ports: LibraryPorts) {
     this.#ports = ports
-    const { limits, now, fetcher } = ports
-    this.#budget = new Budget(
-      { burst: limits.newPlatformBurst, perMinute: limits.newPlatformsPerMinute },
-      now(),
-    )
-    this.#refusals = new Refusals(ports.negativeMs)
+    const { limits, fetcher } = ports
+    this.#procurement = new Procurement({
+      ...ports,
+      check: (id, answer) => this.check(id, answer),
+      underWay: () => this.#underWay.size,
+    })
     this.shelf = new Shelf({ ...ports, platformDocuments: limits.platformDocuments })
     this.#upkeep = new Upkeep({
       ...ports,
@@ -154,7 +131,7 @@ export class DocumentLibrary {
     // A time in the future would put off the refresh.
     const at = fetchedAt < now ? fetchedAt : now
     const isNewList = document.id.kind === 'intel-root-ca-crl' && this.shelf.peek(document.name)
-    this.#refusals.remove(document.name)
+    this.#procurement.forget(document.name)
     const refreshAt = this.#upkeep.refreshTime(document, at)
     await this.shelf.put(document, { ...state, fetchedAt: at, refreshAt })
     this.#upkeep.schedule()
@@ -171,7 +148,7 @@ export class DocumentLibrary {
   }
 
   close(): void {
-    this.#isClosed = true
+    this.#procurement.close()
     this.#upkeep.close()
     this.#ports.fetcher.close()
   }
@@ -186,14 +163,17 @@ export class DocumentLibrary {
 
   async #obtain(id: DocumentId, name: string): Promise<CheckedDocument> {
     const now = this.#ports.now()
-    const refusal = this.#refusals.current(name, now)
-    if (refusal) {
-      this.#ports.counters.unavailable += 1
-      throw refusal
-    }
+    this.#procurement.requireNoRefusal(name, now)
     const known = await this.known(id)
     if (known && isValidAt(known, now)) return known
     return this.#fetch(id, name, known)
+  }
+
+  async #fetch(id: DocumentId, name: string, known: CheckedDocument | undefined): Promise<CheckedDocument> {
+    const checked = await this.#procurement.fetch(id, name, known)
+    await this.keep(checked, this.#ports.now(), { isProven: !isAskedForUnproven(id), isSaved: false })
+    this.#notice('stored', name, `valid until ${checked.notAfter.toISOString()}`)
+    return checked
   }
 
   /** A document of the cache goes through the same check as one from a service. */
@@ -234,98 +214,6 @@ export class DocumentLibrary {
         await this.shelf.drop(document)
       }
     }
-  }
-
-  async #fetch(id: DocumentId, name: string, known: CheckedDocument | undefined): Promise<CheckedDocument> {
-    const { fetcher, now } = this.#ports
-    const obstacle = this.#obstacle(id, known)
-    if (obstacle) throw this.#unavailable(name, obstacle, [])
-    const { answer, failures } = await fetcher.fetch(id)
-    if (!answer) {
-      const last = failures.at(-1)
-      this.#notice('fetch-failed', name, last ? `${last.message} (${last.reason})` : 'no attempt was made')
-      throw this.#unavailable(
-        name,
-        { reason: last?.reason ?? 'unreachable', message: last?.message ?? 'no attempt was made' },
-        failures,
-      )
-    }
-    const checked = await this.#checkAnswer(id, name, answer, { known, failures })
-    await this.keep(checked, now(), { isProven: !isAskedForUnproven(id), isSaved: false })
-    this.#notice('stored', name, `valid until ${checked.notAfter.toISOString()}`)
-    return checked
-  }
-
-  #obstacle(
-    id: DocumentId,
-    known: CheckedDocument | undefined,
-  ): { reason: FailureReason; message: string } | undefined {
-    const { fetcher, limits, now } = this.#ports
-    if (this.#isClosed) return { reason: 'closed', message: 'the service was closed' }
-    if (!fetcher.knows(id)) {
-      const state = known
-        ? `the one at hand was valid until ${known.notAfter.toISOString()}`
-        : 'it is not at hand'
-      return { reason: 'offline', message: `${state}, and no service is configured` }
-    }
-    if (!isPerPlatform(id) || known) return undefined
-    if (this.#underWay.size > limits.underWay) {
-      return { reason: 'limit', message: `${limits.underWay} other documents are being fetched` }
-    }
-    if (!this.#budget.take(now())) {
-      return { reason: 'limit', message: 'too many unknown platforms were asked for in a short time' }
-    }
-    return undefined
-  }
-
-  /** What a service sent, if it is genuine, wanted, valid now, and no step back. */
-  async #checkAnswer(
-    id: DocumentId,
-    name: string,
-    answer: CollateralAnswer,
-    { known, failures }: { known: CheckedDocument | undefined; failures: readonly Attempt[] },
-  ): Promise<CheckedDocument> {
-    const refuse = (reason: FailureReason, message: string): CollateralUnavailable => {
-      this.#ports.counters.failed(reason)
-      this.#notice('rejected', name, message)
-      const attempt: Attempt = { at: this.#ports.now(), url: undefined, reason, message }
-      return this.#unavailable(name, { reason, message }, [...failures, attempt])
-    }
-    let checked: CheckedDocument
-    try {
-      checked = await this.check(id, answer)
-    } catch (error) {
-      if (!(error instanceof EvidenceInvalid)) throw error
-      throw refuse(
-        error.check === 'collateral-format' ? 'malformed' : 'invalid',
-        `${error.check}: ${error.message}`,
-      )
-    }
-    if (!isValidAt(checked, this.#ports.now())) {
-      throw refuse(
-        'invalid',
-        `it is valid from ${checked.notBefore.toISOString()} to ${checked.notAfter.toISOString()}, which is not now`,
-      )
-    }
-    if (known && isOlder(checked, known)) {
-      throw refuse('outdated', 'the service has an older one than the one that is known')
-    }
-    return checked
-  }
-
-  #unavailable(
-    name: string,
-    { reason, message }: { reason: FailureReason; message: string },
-    attempts: readonly Attempt[],
-  ): CollateralUnavailable {
-    const { now, counters } = this.#ports
-    counters.unavailable += 1
-    if (attempts.length === 0) counters.failed(reason)
-    const since = this.#refusals.since(name) ?? now()
-    const error = new CollateralUnavailable({ document: name, reason, message, attempts, since })
-    // A limit of our own passes with the others' requests, and asking costs nothing.
-    if (reason !== 'limit') this.#refusals.add(name, error, now())
-    return error
   }
 
   #notice(kind: CollateralNotice['kind'], document: string, message: string): void {

@@ -21,7 +21,7 @@ import { collateralForPlatform, collateralForQuote } from './intel-collateral.ts
 import type { IntelPlatformId } from './intel-collateral.ts'
 import type { IntelServiceOptions } from './intel-service.ts'
 import { DocumentLibrary } from './library.ts'
-import type { CollateralLimits } from './library.ts'
+import type { CollateralLimits } from './procurement.ts'
 import { importBundle } from './import-bundle.ts'
 import type { ImportedDocument } from './import-bundle.ts'
 import type { Timers } from './upkeep.ts'

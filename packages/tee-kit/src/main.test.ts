@@ -38,9 +38,9 @@ test('as a process: devices that providers of another process use, a description
   const sgx = await detectEvidenceProvider({
     gramineRoot: marble.root,
     tsmRoot: guest.root,
-    timeoutMs: 10_000,
+    timeoutMs: 120_000,
   })
-  const tdx = await detectEvidenceProvider({ gramineRoot: folder, tsmRoot: guest.root, timeoutMs: 10_000 })
+  const tdx = await detectEvidenceProvider({ gramineRoot: folder, tsmRoot: guest.root, timeoutMs: 120_000 })
   for (const provider of [sgx, tdx]) {
     const evidence = await provider.quote(Buffer.alloc(64, 5))
     assert.ok(evidence)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { makeCertificateTable } from '../../../../tests/support/tee-kit-amd-nitro.ts'
+import { certificateTable } from '../../../../packages/tee-kit/src/amd/certificate-table.ts'
 import { EvidenceInvalid } from '../core/errors.ts'
 import { looksLikeCertificateTable, parseCertificateTable } from './certificate-table.ts'
 import { amdCollateralFromFiles } from './collateral.ts'
@@ -9,7 +9,7 @@ import { findSnpReport } from './containers.ts'
 const bytes = (length: number, value = 1): Uint8Array => new Uint8Array(length).fill(value)
 
 test('a certificate table is taken apart, entries of unknown GUIDs too', () => {
-  const table = makeCertificateTable([
+  const table = certificateTable([
     ['VCEK', bytes(10, 1)],
     ['CRL', bytes(0)],
     ['ARK', bytes(7, 3)],
@@ -42,7 +42,7 @@ function withEntry(
 }
 
 test('a table that points outside of itself or into its own head, or does not end, is refused', () => {
-  const table = makeCertificateTable([
+  const table = certificateTable([
     ['VCEK', bytes(10)],
     ['ASK', bytes(10)],
   ])
@@ -59,7 +59,7 @@ test('a table that points outside of itself or into its own head, or does not en
 
 test('a table whose entries lie on top of each other, to cost many times its size, is refused', () => {
   const entries = Array.from({ length: 20 }, () => ['VCEK', bytes(0)] as const)
-  let table: Uint8Array = Uint8Array.from([...makeCertificateTable(entries), ...bytes(1000)])
+  let table: Uint8Array = Uint8Array.from([...certificateTable(entries), ...bytes(1000)])
   for (const entry of entries.keys()) table = withEntry(table, entry, { length: 1000 })
   assert.throws(() => parseCertificateTable(table), EvidenceInvalid)
 })

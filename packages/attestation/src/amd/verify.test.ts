@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { certificateTable } from '../../../../packages/tee-kit/src/amd/certificate-table.ts'
 import {
   DEBUG_POLICY,
   FLAGS_VLEK,
   TEST_TIME,
   TEST_VALIDITY,
   TestAmd,
-  makeCertificateTable,
   makeSnpReport,
   newChip,
   p384Key,
@@ -128,7 +128,7 @@ describe('a genuine report', () => {
       `-----BEGIN CERTIFICATE-----\n${Buffer.from(milan.ask).toString('base64')}\n-----END CERTIFICATE-----\n`,
     )
     for (const order of ['text', 'swapped'] as const) {
-      const table = makeCertificateTable(
+      const table = certificateTable(
         [
           ['ARK', milan.ark],
           ['ASK', pem],
@@ -233,7 +233,7 @@ describe('a report is refused', () => {
       refused('report-format'),
     )
     await assert.rejects(
-      verify(makeSnpReport('Milan', chip, key, { signatureAlgo: 2 }), files),
+      verify(makeSnpReport('Milan', chip, key, { signatureAlgorithm: 2 }), files),
       refused('report-algorithm'),
     )
   })
@@ -305,12 +305,7 @@ test('every single bit of a report counts', async () => {
 })
 
 test('any bytes are read or refused as a report, a table or a certificate, never anything else', () => {
-  const originals = [
-    report,
-    vcek.certificate,
-    makeCertificateTable([['VCEK', vcek.certificate]]),
-    milan.crl([1]),
-  ]
+  const originals = [report, vcek.certificate, certificateTable([['VCEK', vcek.certificate]]), milan.crl([1])]
   const changed = fc
     .record({
       original: fc.constantFrom(...originals),

@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { suite, test } from 'node:test'
-import {
-  authorityExtensions,
-  buildCertificate,
-  buildCrl,
-  keyUsageExtension,
-} from '../../../../tests/support/x509-builder.ts'
-import type { TestExtension } from '../../../../tests/support/x509-builder.ts'
+import { authorityExtensions, buildCertificate, buildCrl } from '../../../../tests/support/x509-builder.ts'
+import { keyUsage } from '../../../../packages/tee-kit/src/encoding/x509.ts'
+import type { Extension } from '../../../../packages/tee-kit/src/encoding/x509.ts'
 import { verifyChain } from './chain.ts'
 import {
   parseRevocationList,
@@ -31,7 +27,7 @@ type Name = keyof typeof keys
 
 interface Changes {
   readonly serial?: number
-  readonly extensions?: readonly TestExtension[]
+  readonly extensions?: readonly Extension[]
   readonly notBefore?: Date
   readonly notAfter?: Date
   /** Whose key signs, when it isn't the issuer's. */
@@ -104,16 +100,16 @@ suite('certificate chains', () => {
   })
 
   test('whose issuers may not issue are refused', async () => {
-    const withCa = (extensions: readonly TestExtension[]): readonly Certificate[] => [
+    const withCa = (extensions: readonly Extension[]): readonly Certificate[] => [
       leaf,
       certificate('ca', 'root', { extensions }),
     ]
     const [constraints] = authorityExtensions()
     assert.ok(constraints)
     await refused(/no certificate authority/, withCa([]))
-    await refused(/no certificate authority/, withCa([keyUsageExtension(0x06)]))
+    await refused(/no certificate authority/, withCa([keyUsage(0x06)]))
     await refused(/may not sign certificates/, withCa([constraints]))
-    await refused(/may not sign certificates/, withCa([constraints, keyUsageExtension(0x80)]))
+    await refused(/may not sign certificates/, withCa([constraints, keyUsage(0x80)]))
     await refused(
       /critical extension/,
       withCa([...authorityExtensions(), { oid: '1.2.3', critical: true, value: Uint8Array.of(5, 0) }]),
@@ -195,7 +191,7 @@ suite('revocation lists', () => {
     await assert.rejects(check(build({}, 'other'), ca), /signature is wrong/)
     const [constraints] = authorityExtensions()
     assert.ok(constraints)
-    const noLists = certificate('ca', 'root', { extensions: [constraints, keyUsageExtension(0x04)] })
+    const noLists = certificate('ca', 'root', { extensions: [constraints, keyUsage(0x04)] })
     await assert.rejects(check(build(), noLists), /may not sign CRLs/)
   })
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { cbor } from '../../../../tests/support/cbor-writer.ts'
+import { cbor } from '../../../../packages/tee-kit/src/encoding/cbor.ts'
 import { parseCoseSign1, signedBytes } from './cose.ts'
 import { fromHex, toHex } from './encoding.ts'
 import { EvidenceInvalid } from './errors.ts'

@@ -72,3 +72,13 @@ export function decoding<T>(check: string, what: string, decode: () => T): T {
     })
   }
 }
+
+/** For trying whether bytes are of some kind at all. */
+export function unlessInvalid<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof EvidenceInvalid) return undefined
+    throw error
+  }
+}

@@ -5,7 +5,7 @@ import { isEndorsement, readEndorsement } from '../amd/endorsement.ts'
 import { platformKeysFromJwk } from '../cca/keys.ts'
 import type { CcaPlatformKey } from '../cca/keys.ts'
 import { fromUtf8 } from '../core/encoding.ts'
-import { EvidenceInvalid, decoding } from '../core/errors.ts'
+import { decoding, unlessInvalid } from '../core/errors.ts'
 import { rawMembers } from '../core/json.ts'
 import type { Certificate } from '../core/x509.ts'
 import { NO_COLLATERAL, mergeCollateral } from '../intel/collateral.ts'
@@ -64,15 +64,6 @@ function keysIn(file: Uint8Array): CcaPlatformKey[] | undefined {
     return text !== undefined && members?.has('keys') === true ? platformKeysFromJwk(text) : undefined
   }
   return members.get('kty') === '"RSA"' ? [] : platformKeysFromJwk(text)
-}
-
-function unlessInvalid<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof EvidenceInvalid) return undefined
-    throw error
-  }
 }
 
 /** A key has some 200 bytes; a set of 32 fits many times. */

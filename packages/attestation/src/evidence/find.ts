@@ -1,5 +1,5 @@
 import { decodePem, fromBase64, fromHex, fromUtf8 } from '../core/encoding.ts'
-import { EvidenceInvalid } from '../core/errors.ts'
+import { EvidenceInvalid, unlessInvalid } from '../core/errors.ts'
 import { parseJson, rawMembers } from '../core/json.ts'
 import type { EvidenceKind } from '../core/result.ts'
 import type { Certificate } from '../core/x509.ts'
@@ -168,14 +168,4 @@ function decodeText(text: string): { form: 'hex' | 'base64'; bytes: Uint8Array }
   if (hex) return { form: 'hex', bytes: hex }
   const bytes = unlessInvalid(() => fromBase64(digits))
   return bytes && { form: 'base64', bytes }
-}
-
-/** For trying whether bytes are of some kind at all. */
-function unlessInvalid<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof EvidenceInvalid) return undefined
-    throw error
-  }
 }

@@ -22,15 +22,16 @@ test('a quote says which collateral it needs', () => {
 })
 
 test('a quote without a PCK certificate says how to get it', () => {
-  const quote = parseQuote(new IntelPlatform().sgxQuote({ certification: 'ppid' }))
+  const platform = new IntelPlatform()
+  const quote = parseQuote(platform.sgxQuote({ certification: 'ppid' }))
   assert.deepEqual(collateralRequest(quote), {
     tee: 'SGX',
     platform: undefined,
     pckCertificate: {
-      qeId: '00'.repeat(16),
-      encryptedPpid: '00'.repeat(384),
-      cpuSvn: '00'.repeat(16),
-      pceSvn: 0,
+      qeId: platform.qeId,
+      encryptedPpid: platform.encryptedPpid,
+      cpuSvn: '02'.repeat(16),
+      pceSvn: 13,
       pceId: '0000',
     },
   })

@@ -2,7 +2,7 @@ import { ByteReader } from '../core/bytes.ts'
 import { cborBytes, cborMap, cborText, decodeCbor } from '../core/cbor.ts'
 import { DER_TAG, DerReader } from '../core/der.ts'
 import { decodePem, fromBase64, fromHex, fromUtf8, toUtf8 } from '../core/encoding.ts'
-import { EvidenceInvalid, decoding, malformed } from '../core/errors.ts'
+import { EvidenceInvalid, decoding, malformed, unlessInvalid } from '../core/errors.ts'
 import { parseJson, rawMembers } from '../core/json.ts'
 import { parseCertificate } from '../core/x509.ts'
 import type { Certificate } from '../core/x509.ts'
@@ -165,14 +165,4 @@ function onlyOne(found: readonly Uint8Array[], what: string): Uint8Array | undef
     expected: 'one quote',
     found: `${found.length} quotes`,
   })
-}
-
-/** For trying whether bytes are of some kind at all. */
-function unlessInvalid<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof EvidenceInvalid) return undefined
-    throw error
-  }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { isvLevel, level } from '../../../../tests/support/intel-structures.ts'
+import { isvLevel, level } from '../../../../tests/support/tcb-levels.ts'
 import { IntelPlatform, QE_MRSIGNER, evidenceRejection } from '../../../../tests/support/tee-kit-intel.ts'
 import { nodeCrypto } from '../core/node.ts'
 import type { IntelCollateral } from './collateral.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { level } from '../../../../tests/support/intel-structures.ts'
+import { level } from '../../../../tests/support/tcb-levels.ts'
 import { FMSPC, IntelPlatform, evidenceRejection, pem } from '../../../../tests/support/tee-kit-intel.ts'
 import { nodeCrypto } from '../core/node.ts'
 import { webCrypto } from '../core/web.ts'
@@ -43,7 +43,7 @@ suite('a genuine quote', () => {
     assert.equal(claims.kind, 'sgx-quote')
     assert.equal(claims.tcb.status, 'UpToDate')
     assert.equal(Buffer.from(claims.platform.fmspc).toString('hex'), FMSPC)
-    assert.deepEqual(claims.rootCa, platform.root)
+    assert.deepEqual(Buffer.from(claims.rootCa), platform.root)
     assert.deepEqual(claims.validUntil, new Date('2025-07-01T00:00:00Z'))
     assert.deepEqual(
       claims.checks.map(({ name }) => name),

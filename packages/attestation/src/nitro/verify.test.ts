@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { RawCbor, cbor } from '../../../../tests/support/cbor-writer.ts'
-import { TEST_TIME, TestNitro, coseSign1, p384Key } from '../../../../tests/support/tee-kit-amd-nitro.ts'
-import type { CborItem } from '../../../../tests/support/cbor-writer.ts'
-import { authorityExtensions, keyUsageExtension } from '../../../../tests/support/x509-builder.ts'
+import { RawCbor, cbor } from '../../../../packages/tee-kit/src/encoding/cbor.ts'
+import { coseSign1 } from '../../../../packages/tee-kit/src/encoding/cose.ts'
+import { TEST_TIME, TestNitro, p384Key } from '../../../../tests/support/tee-kit-amd-nitro.ts'
+import type { CborItem } from '../../../../packages/tee-kit/src/encoding/cbor.ts'
+import { authorityExtensions } from '../../../../tests/support/x509-builder.ts'
+import { keyUsage } from '../../../../packages/tee-kit/src/encoding/x509.ts'
 import { concatBytes } from '../core/bytes.ts'
 import { toHex, toUtf8 } from '../core/encoding.ts'
 import { EvidenceInvalid } from '../core/errors.ts'
@@ -84,7 +86,7 @@ describe('a genuine document', () => {
 
   test('is found as it is, and in no other bytes', () => {
     const document = aws.document()
-    assert.deepEqual(findNitroDocument(document), document)
+    assert.deepEqual(Buffer.from(findNitroDocument(document) ?? []), document)
     assert.equal(findNitroDocument(aws.leaf), undefined)
     assert.equal(findNitroDocument(toUtf8('text')), undefined)
   })
@@ -143,7 +145,7 @@ describe('a document is refused', () => {
   test('when its certificate is an authority, or not for signing', async () => {
     const authority = aws.enclaveCertificate({ extensions: authorityExtensions() })
     await refuses(withMember('certificate', authority), 'certificate-chain')
-    const agreement = aws.enclaveCertificate({ extensions: [keyUsageExtension(0x08)] })
+    const agreement = aws.enclaveCertificate({ extensions: [keyUsage(0x08)] })
     await refuses(withMember('certificate', agreement), 'certificate-chain')
     await refuses(withMember('certificate', aws.enclaveCertificate({ extensions: [] })), 'certificate-chain')
   })

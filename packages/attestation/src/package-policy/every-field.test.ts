@@ -8,7 +8,7 @@ import {
   newChip,
 } from '../../../../tests/support/tee-kit-amd-nitro.ts'
 import { TestAzureVm } from '../../../../tests/support/tee-kit-azure.ts'
-import { level } from '../../../../tests/support/intel-structures.ts'
+import { level } from '../../../../tests/support/tcb-levels.ts'
 import { IntelPlatform } from '../../../../tests/support/tee-kit-intel.ts'
 import { NO_AMD_COLLATERAL, amdCollateralFromFiles } from '../amd/collateral.ts'
 import { amdVerifier } from '../amd/verify.ts'

@@ -72,8 +72,19 @@ export const outputFlag = (fallback?: string): Flag => ({
   means: fallback === undefined ? 'file instead of stdout' : 'file to write',
 })
 
-/** For commands that print facts. */
-export const formatFlag: Flag = { name: 'output', type: 'string', default: 'text', means: 'text or json' }
+/** In what form facts are printed; `--output` is a file, as in the original. */
+export const formatFlag = (fallback: 'text' | 'json', means: string): Flag => ({
+  name: 'format',
+  type: 'string',
+  default: fallback,
+  means,
+})
+
+/** Of commands that save nothing to a file. Their `--output` was there first, and scripts use it. */
+export const formatFlags: readonly Flag[] = [
+  formatFlag('text', 'text or json'),
+  { name: 'output', type: 'string', means: 'the former name of --format; here it names no file' },
+]
 
 /** Which services collateral comes from, and how they are reached. */
 export const collateralServiceFlags: readonly Flag[] = [

@@ -4,6 +4,7 @@ import type { CommandHandler, Invocation } from '../command.ts'
 import { connectPinned } from '../deployment/connect.ts'
 import { CliError } from '../errors.ts'
 import { openOutput } from '../output/files.ts'
+import { type Format, readFormat } from '../output/format.ts'
 import { jsonLine } from '../output/json-line.ts'
 
 /** Entries asked for at once; the Coordinator gives at most 1,000. */
@@ -50,17 +51,14 @@ interface AuditRequest {
   readonly from: number
   /** The last entry that is wanted. */
   readonly end: number
-  readonly format: 'json' | 'text'
+  readonly format: Format
   readonly known: readonly Known[]
 }
 
 function readRequest({ flags }: Invocation): AuditRequest {
   const from = wholeNumber('--from', flags.string('from') ?? '1')
   const limit = flags.string('limit')
-  const format = flags.string('format') ?? 'json'
-  if (format !== 'json' && format !== 'text') {
-    throw new CliError(`--format is ${JSON.stringify(format)}; it must be json or text`)
-  }
+  const format = readFormat('--format', flags.string('format') ?? 'json')
   const end = limit === undefined ? Number.MAX_SAFE_INTEGER - 1 : from + wholeNumber('--limit', limit) - 1
   return { from, end, format, known: (flags.strings('known') ?? []).map(parseKnown) }
 }

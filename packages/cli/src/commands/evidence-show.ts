@@ -5,13 +5,13 @@ import type { CommandHandler } from '../command.ts'
 import { CliError } from '../errors.ts'
 import { factLines } from '../evidence/describe.ts'
 import { INVALID, UNUSABLE } from '../evidence/exit-codes.ts'
-import { outputFormat } from '../evidence/flags.ts'
+import { printedFormat } from '../output/format.ts'
 import { kindNames, readEvidence, sentenceOf } from '../evidence/read-evidence.ts'
 
 /** What stands in evidence, none of it verified. No network. */
 export const evidenceShow: CommandHandler = async ({ args, flags, stdout }) => {
   const [file = ''] = args
-  const format = outputFormat(flags, UNUSABLE)
+  const format = printedFormat(flags, UNUSABLE)
   const { evidence, ...failed } = readEvidence(file, undefined)
   if (evidence === undefined) throw unreadable(file, 'error' in failed ? failed.error : undefined)
   const facts = await readable(file, () => evidenceFacts(evidence, nodeCrypto))

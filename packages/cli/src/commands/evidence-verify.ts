@@ -13,7 +13,8 @@ import { CliError } from '../errors.ts'
 import { readCollateral } from '../evidence/collateral-files.ts'
 import { describeResult } from '../evidence/describe.ts'
 import { INVALID, UNUSABLE } from '../evidence/exit-codes.ts'
-import { outputFormat, timeOf } from '../evidence/flags.ts'
+import { timeOf } from '../evidence/time.ts'
+import { printedFormat } from '../output/format.ts'
 import { readPolicyFile } from '../evidence/policy-file.ts'
 import { isKind, kinds, readEvidence } from '../evidence/read-evidence.ts'
 import { judge } from '../evidence/judge.ts'
@@ -23,7 +24,7 @@ import type { VerificationResult } from '../evidence/result.ts'
 /** Whether evidence is genuine, and what a policy allows. No network: all that is needed are files. */
 export const evidenceVerify: CommandHandler = async ({ args, flags, stdout, stderr }) => {
   const [file = ''] = args
-  const format = outputFormat(flags, UNUSABLE)
+  const format = printedFormat(flags, UNUSABLE)
   const at = timeOf(flags, new Date(), UNUSABLE)
   const expected = expectedKind(flags)
   const policy = await readPolicyFile(flags, stderr)

@@ -4,7 +4,7 @@ import type { CommandHandler } from '../command.ts'
 import { CliError } from '../errors.ts'
 import { readManifest } from '../manifest/manifest-file.ts'
 import { showComparison } from '../manifest/show-plan.ts'
-import { outputFormat } from '../output/format.ts'
+import { printedFormat } from '../output/format.ts'
 
 /** As of diff(1): scripts tell a difference from a failure. */
 const exitCodes = { same: 0, different: 1, failure: 2 }
@@ -13,7 +13,7 @@ const exitCodes = { same: 0, different: 1, failure: 2 }
 export const manifestDiff: CommandHandler = async ({ args, flags, stdout, stderr }) => {
   const [before = '', after = ''] = args
   try {
-    const format = outputFormat(flags)
+    const format = printedFormat(flags)
     const comparison = compareManifests(await read(before), await read(after), new Date())
     stdout(format === 'json' ? `${JSON.stringify(comparison, undefined, 2)}\n` : showComparison(comparison))
     return comparison.differences.length === 0 ? exitCodes.same : exitCodes.different

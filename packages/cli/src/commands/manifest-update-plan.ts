@@ -4,14 +4,14 @@ import { connectPinned } from '../deployment/connect.ts'
 import { readUserIdentity } from '../deployment/user.ts'
 import { readManifest } from '../manifest/manifest-file.ts'
 import { showPlan } from '../manifest/show-plan.ts'
-import { outputFormat } from '../output/format.ts'
+import { printedFormat } from '../output/format.ts'
 
 /** What an update would do, in the manifest's words; docs/updates.md describes it. */
 export const manifestUpdatePlan: CommandHandler = async (invocation) => {
   const { args, flags, stdout } = invocation
   const [file = '', host = ''] = args
   const address = parseAddress(host)
-  const format = outputFormat(flags)
+  const format = printedFormat(flags)
   const identity = readUserIdentity(flags)
   const plan = await connectPinned(invocation, address, identity).planUpdate(await readManifest(file))
   stdout(format === 'json' ? `${JSON.stringify(plan, undefined, 2)}\n` : showPlan(plan))

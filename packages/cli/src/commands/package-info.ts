@@ -2,7 +2,7 @@ import { EvidenceInvalid, findEvidence, readPackagePolicy } from '@taw/attestati
 import { printable } from '@taw/client'
 import type { CommandHandler, Invocation } from '../command.ts'
 import { CliError } from '../errors.ts'
-import { outputFormat } from '../evidence/flags.ts'
+import { printedFormat } from '../output/format.ts'
 import { kindNames, sentenceOf } from '../evidence/read-evidence.ts'
 import { readInput } from '../output/files.ts'
 import { findEnclave } from '../package-info/find-enclave.ts'
@@ -13,7 +13,7 @@ import type { PackageEntry } from '../package-info/package-entry.ts'
 /** What a manifest's `Packages` says of a signed enclave, or of the workload in evidence. No network. */
 export const packageInfo: CommandHandler = ({ args, flags, stdout, stderr }) => {
   const [place = ''] = args
-  const format = outputFormat(flags, 1)
+  const format = printedFormat(flags, 1)
   const enclave = findEnclave(place)
   if (!enclave) printEvidence(place, { stdout, stderr })
   else if (format === 'text') stdout(enclaveText(enclave))

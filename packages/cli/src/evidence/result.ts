@@ -1,6 +1,6 @@
 import type { Check, EvidenceInvalid, EvidenceKind, PolicyMismatch, VerifiedClaims } from '@taw/attestation'
 
-/** What `taw evidence verify --output json` prints; docs/evidence.md describes it. */
+/** What `taw evidence verify --format json` prints; docs/evidence.md describes it. */
 export interface VerificationResult {
   readonly verdict: 'valid' | 'invalid'
   /** null when nothing tells what the file should be. */

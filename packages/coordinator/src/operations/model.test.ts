@@ -416,7 +416,7 @@ test(
         {
           numRuns: runs,
           // A sequence takes a tenth of a second; one that never ends is a finding too. Milliseconds.
-          timeout: 15_000,
+          timeout: 120_000,
           ...(seed !== undefined && { seed: Number(seed) }),
           ...(replayPath !== undefined && { path: replayPath }),
         },

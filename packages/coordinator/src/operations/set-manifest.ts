@@ -1,4 +1,4 @@
-import { changedNames } from '../manifest/changed-names.ts'
+import { changedNames } from '../manifest/compare/differences.ts'
 import { parseManifest, type PreparedManifest, type Problem } from '../manifest/index.ts'
 import { encodeDescription, splitNewKey } from '../recovery/split.ts'
 import { Refusal } from '../refusal.ts'

@@ -48,7 +48,7 @@ async function open(t: TestContext, plan = base): Promise<{ deployment: TestDepl
 
 const done = (outcome: object): boolean => 'result' in outcome
 
-describe('two administrators at the same moment', { timeout: 60_000 }, () => {
+describe('two administrators at the same moment', { timeout: 300_000 }, () => {
   test('who upload: one update is pending, and the other learns it', async (t) => {
     const { deployment } = await open(t)
     const { ports } = deployment

@@ -168,14 +168,15 @@ test('refuses what is no request, and what is too large', async () => {
   await isRefused(requestWith({ subject: nested }), /identifier octet 0x30 instead of 0x31/)
 })
 
-test('a request of the largest size takes no longer than its size', async () => {
+test('a request of the largest size takes no longer than its size, in CPU', async () => {
   const name = '8209 612e6578616d706c65'.replace(' ', '')
   const count = 5_800
   const value = `3082${(11 * count).toString(16).padStart(4, '0')}${name.repeat(count)}`
-  const start = performance.now()
+  const before = process.cpuUsage()
   const { dnsNames } = await CertificateRequest.verify(requestWith({ extensions: [altName(value)] }))
   assert.equal(dnsNames.length, count)
-  assert.ok(performance.now() - start < 2_000)
+  // Microseconds; a busy machine takes longer, but no more of them.
+  assert.ok(process.cpuUsage(before).user < 2_000_000)
 })
 
 test('whatever comes, it ends with a request or with csr_invalid', async () => {

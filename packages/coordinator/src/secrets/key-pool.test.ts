@@ -200,7 +200,7 @@ test('does not keep the process alive, though it has work left', () => {
   const script = `
     import { KeyPool } from '${import.meta.resolve('./key-pool.ts')}'
     new KeyPool({ isIdle: () => false }).want(['P-256', 'RSA-2048'])`
-  const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { timeout: 20_000 })
+  const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { timeout: 120_000 })
   assert.equal(status, 0)
 })
 

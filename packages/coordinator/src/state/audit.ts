@@ -1,3 +1,5 @@
+import type { ManifestChanges } from '../manifest/compare/differences.ts'
+
 /**
  * The public half of a ledger entry: who did what, by name. Built from this closed list of fields only, so that no
  * secret value can get into it.
@@ -62,18 +64,6 @@ export type AuditRecord =
       readonly value: string
     }
   | { readonly action: 'recovered'; readonly actor: RecoveryActor }
-
-/** Names of a manifest's entries that are new, gone, or no longer the same. */
-export interface ManifestChanges {
-  /** As in the manifest: `Packages`, `Marbles`, … Names are null for `Config`, which has no entries. */
-  readonly entries: readonly {
-    readonly member: string
-    readonly name: string | null
-    readonly change: 'added' | 'removed' | 'changed'
-  }[]
-  /** How many more there are: a record is bounded. */
-  readonly omitted: number
-}
 
 /** What became of a full update with this step. */
 export type UpdateOutcome = 'pending' | 'applied' | 'failed'

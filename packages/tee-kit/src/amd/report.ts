@@ -6,8 +6,8 @@ import type { AmdProduct, SnpTcb } from './tcb.ts'
 
 /** Fields of ATTESTATION_REPORT (AMD 56860, 7.3); those left out are those of a plain guest. Byte fields are hex. */
 export interface SnpReportFields {
-  /** 2 to 5; default 3. */
-  readonly version?: 2 | 3 | 4 | 5
+  /** Real ones are 2 to 5; default 3. */
+  readonly version?: number
   readonly guestSvn?: number
   /** The whole of POLICY. Without it: SMT allowed, bit 17, and what `debug` says. */
   readonly policy?: bigint

@@ -1,10 +1,11 @@
 import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { AmdChip } from '../amd/vendor.ts'
-import { u32, withOneBitFlipped } from '../encoding/bytes.ts'
-import { quoteMessage, rsassaSignature } from '../encoding/tpm.ts'
+import { withOneBitFlipped } from '../encoding/bytes.ts'
+import { quoteMessage, rsaSignature } from '../encoding/tpm.ts'
 import { pem } from '../encoding/x509.ts'
 import type { IntelPlatform } from '../intel/platform.ts'
+import { REPORT_TYPE, hclReport } from './hcl-report.ts'
 
 // A confidential VM on Azure: the hardware vouches for the paravisor and its runtime data, these for the vTPM's key, and
 // the vTPM for PCRs and nonce (Microsoft, "Azure confidential VMs, guest attestation design").
@@ -35,12 +36,6 @@ export interface AzureVmOptions {
 }
 
 const PCR_COUNT = 24
-/** Bytes of room for the hardware's report. */
-const HARDWARE_REPORT_LENGTH = 1184
-/** Report types of the paravisor's header. */
-const REPORT_TYPE = { SNP: 2, TDX: 4 } as const
-/** Hash type 1: SHA-256. */
-const HASH_SHA256 = 1
 
 export class AzureVm {
   readonly #options: AzureVmOptions
@@ -66,7 +61,7 @@ export class AzureVm {
     const report = isSnp ? hardware.report({ reportData, debug }) : tdReportStructure(reportData)
     return Buffer.from(
       JSON.stringify({
-        hcl_report: hclReport(isSnp ? 'SNP' : 'TDX', report, sentData).toString('base64'),
+        hcl_report: hclReport(report, sentData, isSnp ? REPORT_TYPE.SNP : REPORT_TYPE.TDX).toString('base64'),
         tpm_quote: this.#tpmQuote(nonce, faults),
         ...(isSnp
           ? { vcek: pem(hardware.certificate('VCEK')) }
@@ -99,26 +94,10 @@ export class AzureVm {
     )
     return {
       message: sent.toString('base64'),
-      signature: rsassaSignature(sign('sha256', message, key)).toString('base64'),
+      signature: rsaSignature('rsassa', 'sha256', sign('sha256', message, key)).toString('base64'),
       pcrs: pcrs.map((pcr) => pcr.toString('hex')),
     }
   }
-}
-
-/** The content of the vTPM's NV index 0x01400001. */
-function hclReport(type: keyof typeof REPORT_TYPE, report: Uint8Array, runtimeData: Uint8Array): Buffer {
-  const hardware = Buffer.concat([report, Buffer.alloc(HARDWARE_REPORT_LENGTH - report.length)])
-  const size = 32 + hardware.length + 20 + runtimeData.length
-  const numbers = (...values: readonly number[]): Buffer => Buffer.concat(values.map(u32))
-  return Buffer.concat([
-    Buffer.from('HCLA'),
-    // Version, size, request type; then status and reserved.
-    numbers(2, size, 2),
-    Buffer.alloc(16),
-    hardware,
-    numbers(20 + runtimeData.length, 1, REPORT_TYPE[type], HASH_SHA256, runtimeData.length),
-    runtimeData,
-  ])
 }
 
 /** TDREPORT_STRUCT, 1024 bytes: REPORTMACSTRUCT (type 0x81; report data at 128), the rest left zero. */

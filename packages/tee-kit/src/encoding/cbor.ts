@@ -1,10 +1,20 @@
+/** An item that goes in as it is: for whatever {@link cbor} would never write. */
+export class RawCbor {
+  readonly bytes: Uint8Array
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+  }
+}
+
 /** What {@link cbor} writes. */
 export type CborItem =
-  number | string | null | Uint8Array | readonly CborItem[] | ReadonlyMap<number | string, CborItem>
+  number | string | null | Uint8Array | RawCbor | readonly CborItem[] | ReadonlyMap<number | string, CborItem>
 
 /** Writes CBOR in the shortest form (RFC 8949, 3). Numbers are integers. */
 export function cbor(item: CborItem): Buffer {
   if (item === null) return Buffer.of(0xf6)
+  if (item instanceof RawCbor) return Buffer.from(item.bytes)
   if (typeof item === 'number') return item >= 0 ? head(0, item) : head(1, -1 - item)
   if (typeof item === 'string') return Buffer.concat([head(3, Buffer.byteLength(item)), Buffer.from(item)])
   if (item instanceof Uint8Array) return Buffer.concat([head(2, item.length), item])

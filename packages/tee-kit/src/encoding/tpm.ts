@@ -7,10 +7,10 @@ const sized = (bytes: Uint8Array): Buffer => Buffer.concat([u16be(bytes.length),
 
 /** TPM_GENERATED_VALUE and TPM_ST_ATTEST_QUOTE. */
 const QUOTE_HEADER = Buffer.from('ff5443478018', 'hex')
-/** TPM_ALG_SHA256. */
-const SHA256 = 0x000b
-/** TPM_ALG_RSASSA. */
-const RSASSA = 0x0014
+/** TPM_ALG_SHA256 and TPM_ALG_SHA384. */
+const HASH = { sha256: 0x000b, sha384: 0x000c } as const
+/** TPM_ALG_RSASSA and TPM_ALG_RSAPSS. */
+const SCHEME = { rsassa: 0x0014, rsapss: 0x0016 } as const
 
 /**
  * TPMS_ATTEST of a quote about PCRs of the SHA-256 bank.
@@ -27,20 +27,27 @@ export function quoteMessage(nonce: Uint8Array, selected: readonly number[], dig
   return Buffer.concat([
     QUOTE_HEADER,
     // Qualified signer: an algorithm, and the hash of a name.
-    sized(Buffer.concat([u16be(SHA256), Buffer.alloc(32, 0x11)])),
+    sized(Buffer.concat([u16be(HASH.sha256), Buffer.alloc(32, 0x11)])),
     sized(nonce),
     // TPMS_CLOCK_INFO, and the firmware's version.
     Buffer.alloc(17),
     Buffer.from('2020031200120003', 'hex'),
     // One selection, of three octets.
     Buffer.from('00000001', 'hex'),
-    u16be(SHA256),
+    u16be(HASH.sha256),
     Buffer.of(bitmap.length),
     bitmap,
     sized(digest),
   ])
 }
 
-/** TPMT_SIGNATURE: RSASSA with SHA-256. */
-export const rsassaSignature = (signature: Uint8Array): Buffer =>
-  Buffer.concat([u16be(RSASSA), u16be(SHA256), sized(signature)])
+/**
+ * TPMT_SIGNATURE of an RSA key.
+ *
+ * @param hash with which the message was signed
+ */
+export const rsaSignature = (
+  scheme: 'rsassa' | 'rsapss',
+  hash: 'sha256' | 'sha384',
+  signature: Uint8Array,
+): Buffer => Buffer.concat([u16be(SCHEME[scheme]), u16be(HASH[hash]), sized(signature)])

@@ -1,7 +1,8 @@
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { fromHex, withOneBitFlipped } from '../encoding/bytes.ts'
 import { cbor } from '../encoding/cbor.ts'
 import type { CborItem } from '../encoding/cbor.ts'
+import { ES256, ES384, coseSign1 } from '../encoding/cose.ts'
 import {
   KEY_USAGE,
   authorityKeyIdentifier,
@@ -47,9 +48,6 @@ const DAY = 24 * HOUR
 /** PCR0 to PCR15 are in every document. */
 const PCR_COUNT = 16
 const PCR_LENGTH = 48
-/** COSE algorithms (RFC 9053, 2.1). */
-const ES384 = -35
-const ES256 = -7
 
 const p384Key = (): KeyPair => generateKeyPairSync('ec', { namedCurve: 'P-384' })
 
@@ -104,16 +102,19 @@ export class NitroEnclave {
         ['nonce', options.nonce ?? null],
       ]),
     )
-    const header = cbor(new Map([[1, has('wrong-algorithm') ? ES256 : ES384]]))
-    // Sig_structure (RFC 9052, 4.4).
-    const toSign = cbor(['Signature1', header, Buffer.alloc(0), payload])
     const { privateKey } = has('wrong-signature') ? p384Key() : this.#key
-    const signature = sign('sha384', toSign, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+    const algorithm = has('wrong-algorithm') ? ES256 : ES384
+    const [header = null, unprotected = null, , signature = null] = coseSign1(
+      payload,
+      privateKey,
+      algorithm,
+      'sha384',
+    )
     // In the module id, which stays text.
     const sent = has('altered-body')
       ? withOneBitFlipped(payload, payload.indexOf(this.moduleId) + 3)
       : payload
-    return cbor([header, new Map(), sent, signature])
+    return cbor([header, unprotected, sent, signature])
   }
 
   /** The enclave's own certificate lives for three hours. */

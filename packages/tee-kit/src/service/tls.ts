@@ -17,8 +17,10 @@ export interface ServerIdentity {
   readonly key: string
 }
 
-/** A CA, and a certificate of it for `localhost` and 127.0.0.1. By the machine's clock: TLS knows no other. */
-export function serverIdentity(): ServerIdentity {
+/**
+ * A CA, and a certificate of it for `localhost` and IPv4 addresses of four bytes, by default 127.0.0.1. By the machine's clock: TLS knows no other.
+ */
+export function serverIdentity(addresses: readonly Uint8Array[] = [Buffer.of(127, 0, 0, 1)]): ServerIdentity {
   const days = (count: number): Date => new Date(Date.now() + count * 24 * 60 * 60 * 1000)
   const dates = { notBefore: days(-1), notAfter: days(365) }
   const name: Name = [['CN', 'tee-kit service CA']]
@@ -40,10 +42,7 @@ export function serverIdentity(): ServerIdentity {
       serial: newSerial(),
       subject: [['CN', 'localhost']],
       publicKey: key.publicKey,
-      extensions: [
-        alternativeNames(['localhost'], [Buffer.of(127, 0, 0, 1)]),
-        keyUsage(KEY_USAGE.digitalSignature),
-      ],
+      extensions: [alternativeNames(['localhost'], addresses), keyUsage(KEY_USAGE.digitalSignature)],
     },
     issuer,
   )

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { TestContext } from 'node:test'
 import { Tpm } from './tools.ts'
 
@@ -33,8 +34,8 @@ export class SoftwareTpm {
   constructor(t: TestContext) {
     this.#folder = mkdtempSync(path.join(tmpdir(), 'taw-swtpm-'))
     mkdirSync(path.join(this.#folder, 'state'))
-    t.after(() => {
-      this.#stop()
+    t.after(async () => {
+      await this.#stop()
       rmSync(this.#folder, { recursive: true, force: true })
     })
   }
@@ -45,7 +46,7 @@ export class SoftwareTpm {
 
   /** Switches the machine off and on. */
   async boot({ firmware, signer, system }: Boot = genuineBoot): Promise<Tpm> {
-    this.#stop()
+    await this.#stop()
     const at = (name: string): string => path.join(this.#folder, name)
     const sockets = [
       '--server',
@@ -67,11 +68,22 @@ export class SoftwareTpm {
     return tpm
   }
 
-  #stop(): void {
+  /** Ends when the process has: until then it holds the lock of the state, and its successor would not start. */
+  async #stop(): Promise<void> {
     if (this.#process === undefined) return
     process.kill(this.#process, 'SIGKILL')
+    while (isRunning(this.#process)) await setTimeout(1)
     this.#process = undefined
     for (const name of ['tpm', 'tpm.ctrl', 'pid']) rmSync(path.join(this.#folder, name), { force: true })
+  }
+}
+
+/** A daemon is nobody's child here, so no event tells of its end. As a zombie (Z) it holds nothing any more. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
   }
 }
 

@@ -1,13 +1,6 @@
 import type { FlagValues } from '../arguments/flag.ts'
 import { CliError } from '../errors.ts'
 
-/** @throws CliError for another format than `text` and `json` */
-export function outputFormat(flags: FlagValues, exitCode: number): 'text' | 'json' {
-  const format = flags.string('output') ?? 'text'
-  if (format === 'text' || format === 'json') return format
-  throw new CliError(`--output ${JSON.stringify(format)}: the formats are text and json`, { exitCode })
-}
-
 /** RFC 3339, section 5.6: date and time with seconds, and an offset. */
 const RFC3339 =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/

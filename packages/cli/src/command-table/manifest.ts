@@ -1,0 +1,108 @@
+import { forceFlag, formatFlags, outputFlag, recoveryDataFlag, userFlags } from '../arguments/flags.ts'
+import type { CommandSpec } from '../command.ts'
+
+/** Commands about the manifest of a deployment. */
+export const manifestCommands: readonly CommandSpec[] = [
+  {
+    path: ['manifest', 'set'],
+    arguments: '<manifest.json> HOST:PORT',
+    count: [2, 2],
+    about: 'Verify the Coordinator, pin its certificates, and give it its manifest',
+    flags: [recoveryDataFlag, forceFlag],
+    load: async () => (await import('../commands/manifest-set.ts')).manifestSet,
+  },
+  {
+    path: ['manifest', 'get'],
+    arguments: 'HOST:PORT',
+    count: [1, 1],
+    about: 'Verify the Coordinator and print its manifest',
+    flags: [
+      {
+        name: 'display-update',
+        short: 'u',
+        type: 'bool',
+        means: 'merge package updates from the log into the manifest',
+      },
+      { name: 'keep-cert', type: 'bool', means: 'pin the verified certificates' },
+      outputFlag(),
+      { name: 'signature', short: 's', type: 'bool', means: "print the manifest's fingerprint too" },
+    ],
+    load: async () => (await import('../commands/manifest-get.ts')).manifestGet,
+  },
+  {
+    path: ['manifest', 'verify'],
+    arguments: '<manifest/signature> HOST:PORT',
+    count: [2, 2],
+    about: 'Verify the Coordinator and that it has this manifest, and pin its certificates',
+    flags: [],
+    load: async () => (await import('../commands/manifest-verify.ts')).manifestVerify,
+  },
+  {
+    path: ['manifest', 'signature'],
+    arguments: '<manifest.json>',
+    count: [1, 1],
+    about: "Print a manifest's fingerprint (SHA-256)",
+    flags: [],
+    load: async () => (await import('../commands/manifest-signature.ts')).manifestSignature,
+  },
+  {
+    path: ['manifest', 'log'],
+    arguments: 'HOST:PORT',
+    count: [1, 1],
+    about: 'Print the update log',
+    flags: [outputFlag()],
+    load: async () => (await import('../commands/manifest-log.ts')).manifestLog,
+  },
+  {
+    path: ['manifest', 'diff'],
+    arguments: '<manifest.json> <manifest.json>',
+    count: [2, 2],
+    about: 'Offline: compare two manifests by what they mean; exit code 0 the same, 1 different, 2 failure',
+    flags: [...formatFlags],
+    usageExitCode: 2,
+    load: async () => (await import('../commands/manifest-diff.ts')).manifestDiff,
+  },
+  {
+    path: ['manifest', 'update', 'plan'],
+    arguments: '<manifest.json> HOST:PORT',
+    count: [2, 2],
+    about: 'Show what an update would do, and change nothing',
+    flags: [...userFlags, ...formatFlags],
+    load: async () => (await import('../commands/manifest-update-plan.ts')).manifestUpdatePlan,
+  },
+  {
+    path: ['manifest', 'update', 'apply'],
+    arguments: '<manifest.json> HOST:PORT',
+    count: [2, 2],
+    about: 'Upload an update: raised versions of packages, or a whole new manifest',
+    flags: [...userFlags, recoveryDataFlag, forceFlag],
+    load: async () => (await import('../commands/manifest-update.ts')).manifestUpdateApply,
+  },
+  {
+    path: ['manifest', 'update', 'acknowledge'],
+    arguments: '<manifest.json> HOST:PORT',
+    count: [2, 2],
+    about: 'Agree to the pending update, which must be this very manifest',
+    flags: [...userFlags, recoveryDataFlag, forceFlag],
+    load: async () => (await import('../commands/manifest-update.ts')).manifestUpdateAcknowledge,
+  },
+  {
+    path: ['manifest', 'update', 'get'],
+    arguments: 'HOST:PORT',
+    count: [1, 1],
+    about: 'Print the pending update',
+    flags: [
+      { name: 'missing', type: 'bool', means: 'who has not acknowledged, instead of the manifest' },
+      outputFlag(),
+    ],
+    load: async () => (await import('../commands/manifest-update.ts')).manifestUpdateGet,
+  },
+  {
+    path: ['manifest', 'update', 'cancel'],
+    arguments: 'HOST:PORT',
+    count: [1, 1],
+    about: 'Drop the pending update',
+    flags: userFlags,
+    load: async () => (await import('../commands/manifest-update.ts')).manifestUpdateCancel,
+  },
+]
