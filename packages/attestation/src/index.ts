@@ -1,4 +1,4 @@
-export { EvidenceInvalid, PolicyMismatch } from './core/errors.ts'
+export { EvidenceInvalid, PolicyMismatch, failureSentence } from './core/errors.ts'
 export type { ErrorDetail } from './core/errors.ts'
 export type { Check, EvidenceKind, Verified } from './core/result.ts'
 export type { CryptoPort, MaybePromise, PublicKey, SignatureScheme } from './core/crypto.ts'

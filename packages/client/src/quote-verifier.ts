@@ -3,6 +3,7 @@ import {
   appraisePackage,
   EvidenceInvalid,
   evidenceVerifier,
+  failureSentence,
   findEvidence,
   PolicyMismatch,
 } from '@taw/attestation'
@@ -77,10 +78,9 @@ function clientError(error: unknown): unknown {
     const doing = isGenuine
       ? 'Comparing the Coordinator with the policy'
       : "Verifying the Coordinator's evidence"
-    const remedy = error.remedy === undefined ? '' : `; ${error.remedy}`
     return new ClientError(
       isGenuine ? 'policy_mismatch' : 'evidence_invalid',
-      `${doing}: ${error.message} (${error.check}: expected ${error.expected}, found ${error.found})${remedy}`,
+      `${doing}: ${failureSentence(error)}`,
       { cause: error },
     )
   }

@@ -1,4 +1,4 @@
-import { EvidenceInvalid, evidenceFacts } from '@taw/attestation'
+import { EvidenceInvalid, evidenceFacts, failureSentence } from '@taw/attestation'
 import { nodeCrypto } from '@taw/attestation/node'
 import { printable } from '@taw/client'
 import type { CommandHandler } from '../command.ts'
@@ -6,7 +6,7 @@ import { CliError } from '../errors.ts'
 import { factLines } from '../evidence/describe.ts'
 import { INVALID, UNUSABLE } from '../evidence/exit-codes.ts'
 import { outputFormat } from '../evidence/flags.ts'
-import { kindNames, readEvidence, sentenceOf } from '../evidence/read-evidence.ts'
+import { kindNames, readEvidence } from '../evidence/read-evidence.ts'
 
 /** What stands in evidence, none of it verified. No network. */
 export const evidenceShow: CommandHandler = async ({ args, flags, stdout }) => {
@@ -40,7 +40,7 @@ async function readable<Result>(file: string, read: () => Promise<Result>): Prom
 }
 
 const unreadable = (file: string, error: EvidenceInvalid | undefined): CliError =>
-  new CliError(`Showing ${JSON.stringify(file)}: ${printable(error ? sentenceOf(error) : 'no evidence')}`, {
+  new CliError(`Showing ${JSON.stringify(file)}: ${printable(error ? failureSentence(error) : 'no evidence')}`, {
     exitCode: INVALID,
     ...(error && { cause: error }),
   })

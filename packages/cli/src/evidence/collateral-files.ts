@@ -3,6 +3,7 @@ import path from 'node:path'
 import {
   EvidenceInvalid,
   NO_EVIDENCE_COLLATERAL,
+  failureSentence,
   findEvidence,
   genuineAmdRoots,
   mergeEvidenceCollateral,
@@ -13,7 +14,6 @@ import { printable } from '@taw/client'
 import { CliError } from '../errors.ts'
 import { readInput } from '../output/files.ts'
 import { UNUSABLE } from './exit-codes.ts'
-import { sentenceOf } from './read-evidence.ts'
 
 /** Files that are read of one folder, and levels of folders. Ten years of one platform's collateral are some hundred. */
 const maxFiles = 20_000
@@ -48,7 +48,7 @@ function readNamed(file: string): EvidenceCollateral {
   const bytes = readInput(file, 'the collateral', UNUSABLE)
   const read = readFile(bytes, file)
   if (!(read instanceof EvidenceInvalid)) return read
-  throw new CliError(`Reading the collateral ${JSON.stringify(file)}: ${printable(sentenceOf(read))}`, {
+  throw new CliError(`Reading the collateral ${JSON.stringify(file)}: ${printable(failureSentence(read))}`, {
     exitCode: UNUSABLE,
     cause: read,
   })
@@ -71,7 +71,7 @@ function readFolder(
     }
     if (isRevocationList(bytes, file)) {
       throw new CliError(
-        `Reading the revocation list ${JSON.stringify(file)}: ${printable(sentenceOf(read))}; replace it, or take it away`,
+        `Reading the revocation list ${JSON.stringify(file)}: ${printable(failureSentence(read))}; replace it, or take it away`,
         { exitCode: UNUSABLE, cause: read },
       )
     }
