@@ -23,6 +23,8 @@ export interface CoordinatorEvidence {
   readonly chain: CertificateChain
   /** Of whatever kind; an SEV-SNP report with the host's certificate table behind it. Empty in simulation. */
   readonly quote: Uint8Array
+  /** What vouches for the quote, as the Coordinator has it: a bundle (docs/collateral.md). Undefined: it gave none. */
+  readonly collateral: Uint8Array | undefined
   /** DER of the certificate of the TLS connection that this came over. */
   readonly serverCertificate: Uint8Array
 }
@@ -118,6 +120,7 @@ export class CoordinatorClient {
         // Verifiers find it there.
         answer.optionalBytes('certificateTable') ?? new Uint8Array(),
       ]),
+      collateral: answer.optionalJson('collateral'),
       serverCertificate,
     }
   }

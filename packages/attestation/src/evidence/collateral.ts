@@ -4,6 +4,7 @@ import { looksLikeCertificateTable } from '../amd/certificate-table.ts'
 import { isEndorsement, readEndorsement } from '../amd/endorsement.ts'
 import { platformKeysFromJwk } from '../cca/keys.ts'
 import type { CcaPlatformKey } from '../cca/keys.ts'
+import { isCollateralBundle } from '../core/collateral-bundle.ts'
 import { fromUtf8 } from '../core/encoding.ts'
 import { EvidenceInvalid, decoding } from '../core/errors.ts'
 import { rawMembers } from '../core/json.ts'
@@ -44,6 +45,13 @@ export function mergeEvidenceCollateral(...parts: readonly EvidenceCollateral[])
 export function readEvidenceCollateral(file: Uint8Array, what: string): EvidenceCollateral {
   if (looksLikeCertificateTable(file)) {
     return { ...NO_EVIDENCE_COLLATERAL, amd: readAmdCollateralFile(file, what) }
+  }
+  if (isCollateralBundle(file)) {
+    return {
+      ...NO_EVIDENCE_COLLATERAL,
+      intel: readCollateralFile(file, what),
+      amd: readAmdCollateralFile(file, what),
+    }
   }
   const ccaPlatformKeys = keysIn(file)
   if (ccaPlatformKeys) return { ...NO_EVIDENCE_COLLATERAL, ccaPlatformKeys }

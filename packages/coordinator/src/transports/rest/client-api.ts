@@ -6,6 +6,7 @@ import { type Evidence, packEvidence } from '@taw/evidence'
 import { readQuote } from '../../operations/read-quote.ts'
 import { type ReadableSecret, readSecrets } from '../../operations/read-secrets.ts'
 import type { UpdateLog } from '../../operations/read-update-log.ts'
+import type { QuoteCollateral } from '../../evidence/quote-collateral.ts'
 import { requireUser } from '../../operations/callers.ts'
 import { requireGate } from '../../operations/feature-gates.ts'
 import { Recovery } from '../../operations/recover.ts'
@@ -95,7 +96,8 @@ function addReading(add: Add, ports: Ports, updateLog: UpdateLog): void {
   })
   add(2, 'GET', '/quote', async ({ query }) => {
     const { chain, evidence } = await readQuote(ports, parseNonce(query.get('nonce')))
-    return { cert: presentChain(chain), ...presentEvidence(evidence) }
+    const collateral = evidence && (await ports.collateral.for(evidence))
+    return { cert: presentChain(chain), ...presentEvidence(evidence), ...presentCollateral(collateral) }
   })
   add(1, 'GET', '/quote', async () => {
     const { chain, evidence } = await readQuote(ports, new Uint8Array())
@@ -124,6 +126,17 @@ function presentEvidence(evidence: Evidence | undefined): Record<string, unknown
     kind: evidence.kind,
     ...(auxblob !== undefined && { certificateTable: base64(auxblob) }),
   }
+}
+
+/**
+ * Taw's own too: a bundle of what vouches for the evidence, which can be saved and used as it is, or why there is none
+ * (docs/collateral.md).
+ */
+const presentCollateral = (collateral: QuoteCollateral | undefined): Record<string, unknown> => {
+  if (collateral === undefined) return {}
+  return 'bundle' in collateral
+    ? { collateral: collateral.bundle }
+    : { collateralUnavailable: collateral.unavailable }
 }
 
 /** Padded base64url, as Go's `base64.URLEncoding` reads it. */
