@@ -25,7 +25,7 @@ export function cbor(item: CborItem): Uint8Array {
   throw new TypeError('not an item')
 }
 
-function cborHead(major: number, value: number): Uint8Array {
+export function cborHead(major: number, value: number): Uint8Array {
   const first = major << 5
   if (value < 24) return Uint8Array.of(first | value)
   const width = value < 0x100 ? 1 : value < 0x10000 ? 2 : value < 0x1_0000_0000 ? 4 : 8

@@ -241,6 +241,16 @@ export class IntelPlatform {
     return this.#quote(Buffer.concat([header, body]), options, (certification) => certification)
   }
 
+  /** An SGX quote as versions 4 and 5 of the format have it. */
+  sgxQuoteOf(version: 4 | 5, bodyType = 1, teeType = 0): Uint8Array {
+    const body = sgxReport({ reportData: new Uint8Array(64) })
+    const lead = version === 5 ? Buffer.concat([u16(bodyType), u32(body.length)]) : Buffer.alloc(0)
+    const signedPart = Buffer.concat([quoteHeader(version, teeType), lead, body])
+    return this.#quote(signedPart, {}, (certification) =>
+      Buffer.concat([u16(6), u32(certification.length), certification]),
+    )
+  }
+
   /** Version 4, or version 5 with a body of TDX 1.5 when `teeTcbSvn2` is there. */
   tdxQuote(options: QuoteOptions & TdOptions = {}): Uint8Array {
     const body = tdReport(options)

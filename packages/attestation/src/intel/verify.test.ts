@@ -38,6 +38,26 @@ const tdx = (changes: Parameters<IntelPlatform['parts']>[0] = {}): IntelCollater
   collateralFromParts(platform.parts(changes, 'TDX'))
 
 suite('a genuine quote', () => {
+  test('of SGX in versions 4 and 5 of the format', async () => {
+    for (const version of [4, 5] as const) {
+      const claims = await verifier.verifyQuote(platform.sgxQuoteOf(version), sgx(), AT)
+      assert.deepEqual(
+        [claims.kind, claims.quote.header.version, claims.quote.bodyType],
+        ['sgx-quote', version, version === 5 ? 1 : undefined],
+      )
+      await refused('tcb-info', platform.sgxQuoteOf(version), tdx)
+    }
+    // A body of another type than the TEE, whatever it is.
+    for (const [bodyType, teeType] of [
+      [2, 0],
+      [4, 0],
+      [1, 0x81],
+      [1, 0x82],
+    ] as const) {
+      await refused('quote-format', platform.sgxQuoteOf(5, bodyType, teeType), sgx)
+    }
+  })
+
   test('of SGX verifies, with claims and every check', async () => {
     const claims = await verifier.verifyQuote(platform.sgxQuote(), sgx(), AT)
     assert.equal(claims.kind, 'sgx-quote')

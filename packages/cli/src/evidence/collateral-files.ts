@@ -9,7 +9,7 @@ import {
   mergeEvidenceCollateral,
   readEvidenceCollateral,
 } from '@taw/attestation'
-import type { AmdCollateral, EvidenceCollateral } from '@taw/attestation'
+import type { AmdCollateral, EvidenceCollateral, FoundEvidence } from '@taw/attestation'
 import { printable } from '@taw/client'
 import { CliError } from '../errors.ts'
 import { readInput } from '../output/files.ts'
@@ -75,7 +75,9 @@ function readFolder(
         { exitCode: UNUSABLE, cause: read },
       )
     }
-    ;(looksLikeCollateral(bytes) ? damaged : unrelated).push(path.relative(folder, file))
+    ;(looksLikeCollateral(bytes) && !isEvidence(bytes) ? damaged : unrelated).push(
+      path.relative(folder, file),
+    )
     return NO_EVIDENCE_COLLATERAL
   })
   warnOf(warn, `Not used, because damaged: in ${JSON.stringify(folder)}`, damaged)
@@ -101,14 +103,21 @@ function readFile(bytes: Uint8Array, file: string): EvidenceCollateral | Evidenc
 }
 
 function besideEvidence(bytes: Uint8Array): EvidenceCollateral | undefined {
+  const collateral = evidenceIn(bytes)?.collateral
+  return collateral && isSomething(collateral) ? collateral : undefined
+}
+
+function evidenceIn(bytes: Uint8Array): FoundEvidence | undefined {
   try {
-    const collateral = findEvidence(bytes)?.collateral
-    return collateral && isSomething(collateral) ? collateral : undefined
+    return findEvidence(bytes)
   } catch (error) {
     if (error instanceof EvidenceInvalid) return undefined
     throw error
   }
 }
+
+/** Quotes have PEM inside, and lie beside their collateral. */
+const isEvidence = (bytes: Uint8Array): boolean => evidenceIn(bytes) !== undefined
 
 const isSomething = ({ intel, amd, ccaPlatformKeys }: EvidenceCollateral): boolean =>
   [
