@@ -86,7 +86,7 @@ export type { NitroClaims, NitroVerifier, NitroVerifierOptions } from './nitro/v
 
 export { appraiseAzureVtpm } from './azure/appraise.ts'
 export type { AzureVtpmPolicy } from './azure/appraise.ts'
-export { looksLikeAzureVtpmEvidence, parseAzureVtpmEvidence } from './azure/evidence.ts'
+export { parseAzureVtpmEvidence } from './azure/evidence.ts'
 export type { AzureVtpmEvidence } from './azure/evidence.ts'
 export { azureVtpmClaimsJson, azureVtpmFacts } from './azure/facts.ts'
 export { parseHclReport } from './azure/hcl-report.ts'

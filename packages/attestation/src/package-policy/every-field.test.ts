@@ -513,7 +513,10 @@ suite('which kinds are accepted', () => {
       }
     }
     const error = mismatchOf(() => appraise(tdxClaims, { ...bySigner, SNP, Nitro }))
-    assert.match(failureSentence(error), /expected evidence of SGX or SEV-SNP or Nitro, found evidence of TDX/)
+    assert.match(
+      failureSentence(error),
+      /expected evidence of SGX or SEV-SNP or Nitro, found evidence of TDX/,
+    )
   })
 
   test('one infrastructure has to be satisfied; none demands nothing; other vendors are refused', () => {

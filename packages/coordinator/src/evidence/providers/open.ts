@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { EvidenceInvalid, evidenceVerifier, type VendorRoots } from '@taw/attestation'
+import { EvidenceInvalid, evidenceVerifier, failureSentence, type VendorRoots } from '@taw/attestation'
 import { nodeCrypto } from '@taw/attestation/node'
 import {
   type CollateralNotice,
@@ -96,9 +96,8 @@ async function importBundle(service: CollateralService, file: string, log: Logge
     log.info({ file, documents: documents.length }, 'collateral imported')
   } catch (error) {
     if (!(error instanceof EvidenceInvalid) && !isSystemError(error)) throw error
-    throw new ConfigError(`TAW_COLLATERAL_BUNDLE: "${file}" can't be used: ${error.message}`, {
-      cause: error,
-    })
+    const reason = error instanceof EvidenceInvalid ? failureSentence(error) : error.message
+    throw new ConfigError(`TAW_COLLATERAL_BUNDLE: "${file}" can't be used: ${reason}`, { cause: error })
   }
 }
 
