@@ -5,7 +5,7 @@ import { formatAddress } from './address.ts'
 import type { Address } from './address.ts'
 import type { CertificateChain } from './certificate-chain.ts'
 import { CoordinatorClient } from './client.ts'
-import type { CoordinatorEvidence } from './client.ts'
+import type { CoordinatorEvidence } from './answers.ts'
 import type { Trust, UserIdentity } from './connection.ts'
 import { ClientError } from './errors.ts'
 
