@@ -2,10 +2,13 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { CollateralPolicy } from '@taw/attestation'
 import { CollateralUnavailable } from '@taw/collateral'
+import { RawCbor, cbor } from '../../../tests/support/cbor-writer.ts'
+import type { CborItem } from '../../../tests/support/cbor-writer.ts'
 import { level } from '../../../tests/support/intel-structures.ts'
 import { FMSPC, IntelPlatform, pem } from '../../../tests/support/tee-kit-intel.ts'
 import { collateralFromParts } from '../../attestation/src/intel/read-collateral.ts'
 import { NO_EVIDENCE_COLLATERAL } from '../../attestation/src/evidence/collateral.ts'
+import { findEvidence } from '../../attestation/src/evidence/find.ts'
 import { createQuoteVerifier } from './index.ts'
 import type { QuoteVerifierOptions } from './quote-verifier.ts'
 
@@ -108,6 +111,72 @@ suite('collateral that the Coordinator gives along', () => {
     // Nor is a newer one: one's own source says which edition counts.
     await verify({ collateral: own(), ...options }, bundle({ ...outdated, tcbEvaluationDataNumber: 18 }))
     assert.deepEqual(notices, [])
+  })
+
+  test('nor is what lies beside the quote in what wraps it', async () => {
+    const parts = platform.parts()
+    const { tcbInfo, signature } = JSON.parse(Buffer.from(parts.tcbInfo).toString()) as Record<string, object>
+    const { enclaveIdentity, signature: other } = JSON.parse(
+      Buffer.from(parts.qeIdentity).toString(),
+    ) as Record<string, object>
+    // Oasis' form; the lists come from one's own source.
+    const text = (value: unknown): string => JSON.stringify(value)
+    const wrapped = cbor(
+      new Map<string, RawCbor | Uint8Array>([
+        ['quote', quote],
+        [
+          'tcb',
+          new RawCbor(
+            cbor(
+              new Map<string, RawCbor | Uint8Array>([
+                [
+                  'tcb_info',
+                  new RawCbor(
+                    cbor(
+                      new Map<string, CborItem>([
+                        ['tcb_info', Buffer.from(text(tcbInfo))],
+                        ['signature', String(signature)],
+                      ]),
+                    ),
+                  ),
+                ],
+                [
+                  'qe_id',
+                  new RawCbor(
+                    cbor(
+                      new Map<string, CborItem>([
+                        ['enclave_identity', Buffer.from(text(enclaveIdentity))],
+                        ['signature', String(other)],
+                      ]),
+                    ),
+                  ),
+                ],
+                ['certs', Buffer.from(pem(platform.signer, platform.root))],
+              ]),
+            ),
+          ),
+        ],
+      ]),
+    )
+    const { revocationLists } = collateralFromParts(parts)
+    const lists: QuoteVerifierOptions['collateral'] = {
+      forEvidence: () =>
+        Promise.resolve({
+          ...NO_EVIDENCE_COLLATERAL,
+          intel: { tcbInfos: [], qeIdentities: [], certificates: [], revocationLists },
+        }),
+    }
+    const found = findEvidence(wrapped)
+    assert.equal(found?.collateral.intel.tcbInfos.length, 1)
+    const verifier = createQuoteVerifier({
+      collateral: lists,
+      now: () => new Date('2025-06-15T00:00:00Z'),
+      roots: { intel: platform.anchors },
+    })
+    await assert.rejects(verifier(wrapped, { reportData, policy: { package: entry } }), {
+      code: 'evidence_invalid',
+      message: /check tcb-info/,
+    })
   })
 
   test('stands in for one’s own only where that was allowed, which is told', async () => {

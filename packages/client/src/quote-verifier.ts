@@ -60,7 +60,9 @@ export function createQuoteVerifier(options: QuoteVerifierOptions): QuoteVerifie
       }
       const rules = policy.collateral ?? {}
       const collateral = await getCollateral(found, rules, given, options)
-      const claims = await verifier.verify(found, collateral, now?.() ?? new Date(), rules)
+      // Documents of Intel's may lie beside the quote in what wraps it; those too are the Coordinator's.
+      const alone = { ...found, collateral: { ...found.collateral, intel: NO_EVIDENCE_COLLATERAL.intel } }
+      const claims = await verifier.verify(alone, collateral, now?.() ?? new Date(), rules)
       appraisePackage(claims, policy.package, bindingsOf(claims.kind, reportData))
       appraiseCollateral(claims, rules)
     } catch (error) {

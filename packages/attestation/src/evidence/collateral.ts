@@ -1,4 +1,9 @@
-import { NO_AMD_COLLATERAL, mergeAmdCollateral, readAmdCollateralFile } from '../amd/collateral.ts'
+import {
+  NO_AMD_COLLATERAL,
+  isHostAnswer,
+  mergeAmdCollateral,
+  readAmdCollateralFile,
+} from '../amd/collateral.ts'
 import type { AmdCollateral } from '../amd/collateral.ts'
 import { looksLikeCertificateTable } from '../amd/certificate-table.ts'
 import { isEndorsement, readEndorsement } from '../amd/endorsement.ts'
@@ -43,7 +48,7 @@ export function mergeEvidenceCollateral(...parts: readonly EvidenceCollateral[])
  * @throws EvidenceInvalid `collateral-format` or `platform-key`
  */
 export function readEvidenceCollateral(file: Uint8Array, what: string): EvidenceCollateral {
-  if (looksLikeCertificateTable(file)) {
+  if (looksLikeCertificateTable(file) || isHostAnswer(file)) {
     return { ...NO_EVIDENCE_COLLATERAL, amd: readAmdCollateralFile(file, what) }
   }
   if (isCollateralBundle(file)) {

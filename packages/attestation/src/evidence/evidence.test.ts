@@ -107,6 +107,7 @@ suite('evidence of any kind', () => {
         [['json'], JSON.stringify({ nonce: 'aGVsbG8', inner: { anything: toBase64(bytes) } })],
         [['json'], JSON.stringify({ counts: [1, 2, 3], token: [...bytes] })],
         [['json'], JSON.stringify([...bytes], null, 1)],
+        [['json'], JSON.stringify({ primary: JSON.stringify({ quoted: toBase64(bytes) }) })],
         [['json'], JSON.stringify(toHex(bytes))],
       ] as const
       for (const [wrappings, text] of texts) {

@@ -70,8 +70,9 @@ function look(bytes: Uint8Array, wrappings: readonly Wrapping[]): FoundEvidence 
   const text = unlessInvalid(() => fromUtf8(bytes).replace(/\0+$/, '').trim())
   if (text?.startsWith('{') === true) return lookInJson(text, bytes, wrappings)
   // A JSON text that is one string or a list of numbers is that of bytes.
-  if (text?.startsWith('[') === true || text?.startsWith('"') === true)
-    return lookInMember(text, [...wrappings, 'json'])
+  if (text?.startsWith('[') === true || text?.startsWith('"') === true) {
+    return wrappings.length >= MAX_LAYERS ? undefined : lookInMember(text, [...wrappings, 'json'])
+  }
   return (
     lookForQuote(bytes, wrappings) ??
     lookForReport(bytes, wrappings) ??
@@ -196,6 +197,9 @@ function lookInMember(raw: string, wrappings: readonly Wrapping[]): FoundEvidenc
   }
   if (!raw.startsWith('"')) return undefined
   const value = unlessInvalid(() => parseJson(raw))
+  if (typeof value === 'string' && value.trimStart().startsWith('{')) {
+    return lookInJson(value.trim(), new TextEncoder().encode(value), wrappings)
+  }
   // How the member is written down is not worth a name of its own: hex and base64 are what JSON has for bytes.
   const decoded = typeof value === 'string' ? decodeText(value.trim()) : undefined
   return decoded && look(decoded.bytes, wrappings)
