@@ -115,10 +115,10 @@ suite('collateral that the Coordinator gives along', () => {
 
   test('nor is what lies beside the quote in what wraps it', async () => {
     const parts = platform.parts()
-    const { tcbInfo, signature } = JSON.parse(Buffer.from(parts.tcbInfo).toString()) as Record<string, object>
-    const { enclaveIdentity, signature: other } = JSON.parse(
-      Buffer.from(parts.qeIdentity).toString(),
-    ) as Record<string, object>
+    const signedBy = (document: Uint8Array): Record<string, unknown> & { signature: string } =>
+      JSON.parse(Buffer.from(document).toString()) as Record<string, unknown> & { signature: string }
+    const { tcbInfo, signature } = signedBy(parts.tcbInfo)
+    const { enclaveIdentity, signature: other } = signedBy(parts.qeIdentity)
     // Oasis' form; the lists come from one's own source.
     const text = (value: unknown): string => JSON.stringify(value)
     const wrapped = cbor(
@@ -135,7 +135,7 @@ suite('collateral that the Coordinator gives along', () => {
                     cbor(
                       new Map<string, CborItem>([
                         ['tcb_info', Buffer.from(text(tcbInfo))],
-                        ['signature', String(signature)],
+                        ['signature', signature],
                       ]),
                     ),
                   ),
@@ -146,7 +146,7 @@ suite('collateral that the Coordinator gives along', () => {
                     cbor(
                       new Map<string, CborItem>([
                         ['enclave_identity', Buffer.from(text(enclaveIdentity))],
-                        ['signature', String(other)],
+                        ['signature', other],
                       ]),
                     ),
                   ),

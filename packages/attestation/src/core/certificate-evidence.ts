@@ -1,4 +1,4 @@
-import { CborTagged, decodeCbor } from './cbor.ts'
+import { CborTagged, cborArray, cborBytes, decodeCbor } from './cbor.ts'
 import { DER_TAG, DerReader } from './der.ts'
 import { EvidenceInvalid } from './errors.ts'
 import type { Certificate } from './x509.ts'
@@ -25,10 +25,15 @@ export const extensionContents = ({ extensions }: Certificate): readonly Uint8Ar
  */
 export function diceEvidence({ extensions }: Certificate): Uint8Array | undefined {
   const value = extensions.get(DICE_EVIDENCE)?.value
-  const item = value && unlessInvalid(() => decodeCbor(value, { knownTags: DICE_TAGS }))
-  const parts: unknown = item instanceof CborTagged ? item.value : undefined
-  const [evidence]: unknown[] = Array.isArray(parts) ? parts : []
-  return evidence instanceof Uint8Array ? evidence : undefined
+  return (
+    value &&
+    unlessInvalid(() => {
+      const item = decodeCbor(value, { knownTags: DICE_TAGS })
+      if (!(item instanceof CborTagged)) return undefined
+      const [evidence] = cborArray(item.value, 'the tagged evidence')
+      return cborBytes(evidence, 'the evidence')
+    })
+  )
 }
 
 function unlessInvalid<T>(read: () => T): T | undefined {
