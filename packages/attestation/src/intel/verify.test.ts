@@ -143,6 +143,23 @@ suite('a heap of files', () => {
     rootCaCrl: other.rootCrl({ thisUpdate: newer }),
   }
 
+  test('may have lists and certificates as hex or base64', async () => {
+    const parts = platform.parts()
+    const forms: readonly ((der: Uint8Array) => string)[] = [
+      (der) => `0x${Buffer.from(der).toString('hex')}\n`,
+      (der) => Buffer.from(der).toString('hex').toUpperCase().replace(/.{64}/g, '$&\n'),
+      (der) => Buffer.from(der).toString('base64').replace(/.{64}/g, '$&\r\n'),
+      (der) => Buffer.from(der).toString('base64url'),
+    ]
+    for (const form of forms) {
+      const texts = [parts.pckCrl, parts.rootCaCrl, platform.signer, platform.ca].map((der) =>
+        toUtf8(form(der)),
+      )
+      const heap = collateralFromFiles([parts.tcbInfo, parts.qeIdentity, ...texts])
+      assert.equal((await verifier.verifyQuote(platform.sgxQuote(), heap, AT)).tcb.status, 'UpToDate')
+    }
+  })
+
   test('may hold what is not genuine beside what is', async () => {
     const own = files(platform.parts())
     for (const heap of [
