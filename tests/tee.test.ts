@@ -310,7 +310,8 @@ suite('a deployment in TEEs', { timeout }, () => {
       try {
         let answer = await quoteAnswer(fresh)
         // Three attempts may take longer than an answer waits.
-        while (fault === 'down' && answer['collateralUnavailable'] === 'late') answer = await quoteAnswer(fresh)
+        while (fault === 'down' && answer['collateralUnavailable'] === 'late')
+          answer = await quoteAnswer(fresh)
         const { quote, collateral: bundle, collateralUnavailable } = answer
         assert.ok(quote)
         assert.equal(bundle, undefined)
