@@ -9,7 +9,12 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { nodeCrypto } from '../packages/attestation/src/core/node.ts'
-import { readPackagePolicy } from '../packages/attestation/src/index.ts'
+import {
+  evidenceVerifier,
+  findEvidence,
+  readEvidenceCollateral,
+  readPackagePolicy,
+} from '../packages/attestation/src/index.ts'
 import { createQuoteVerifier, parseAddress, verifyCoordinator } from '../packages/client/src/index.ts'
 import type { QuoteVerifier, VerifiedCoordinator } from '../packages/client/src/index.ts'
 import { createCollateralService, type CollateralService } from '../packages/collateral/src/index.ts'
@@ -198,6 +203,13 @@ function manifest(): unknown {
   }
 }
 
+/** What `/api/v2/quote` says. */
+async function quoteAnswer(of: TestCoordinator): Promise<Record<string, unknown>> {
+  const { status, text } = await get(of.clientPort, '/api/v2/quote')
+  assert.equal(status, 200, text)
+  return (JSON.parse(text) as { data: Record<string, unknown> }).data
+}
+
 const verifier = (): QuoteVerifier => createQuoteVerifier({ collateral, roots: kitRoots(kit.description) })
 
 const verified = (
@@ -243,6 +255,81 @@ suite('a deployment in TEEs', { timeout }, () => {
     await assert.rejects(verified(undefined, createQuoteVerifier({ collateral })), {
       code: 'evidence_invalid',
     })
+  })
+
+  test('who reaches nobody but the Coordinator verifies it with the collateral that it gives along', async () => {
+    const roots = kitRoots(kit.description)
+    const asked = kit.service.requests()
+    assert.equal((await verified(undefined, createQuoteVerifier({ roots }))).assurance, 'attested')
+    const offline = createCollateralService({
+      crypto: nodeCrypto,
+      intel: 'off',
+      amd: 'off',
+      intelAnchors: roots.intel,
+      amdAnchors: roots.amd,
+    })
+    const identity = device('coordinator').identity
+    await assert.rejects(verified(identity, createQuoteVerifier({ collateral: offline, roots })), {
+      code: 'collateral_unavailable',
+    })
+    const accepting = createQuoteVerifier({ collateral: offline, roots, acceptFromCoordinator: true })
+    assert.equal((await verified(identity, accepting)).assurance, 'attested')
+    await assert.rejects(verified({ ...identity, SecurityVersion: 2 }, accepting), {
+      code: 'policy_mismatch',
+    })
+    await assert.rejects(verified(identity, createQuoteVerifier({})), { code: 'evidence_invalid' })
+    offline.close()
+
+    // Saved, it is a file for all that takes collateral; and strangers who ask for it cause no requests.
+    const answers = await Promise.all(Array.from({ length: 20 }, () => quoteAnswer(coordinator)))
+    const [{ quote, kind, collateral: bundle } = {}] = answers
+    assert.equal(kind, 'sgx-quote')
+    const file = readEvidenceCollateral(Buffer.from(JSON.stringify(bundle)), 'the bundle')
+    const found = findEvidence(Buffer.from(String(quote), 'base64'))
+    assert.ok(found)
+    const { kind: proven } = await evidenceVerifier({
+      crypto: nodeCrypto,
+      revocation: 'required',
+      roots,
+    }).verify(found, file, new Date())
+    assert.equal(proven, 'sgx-quote')
+    assert.ok(kit.service.requests() - asked <= 4, 'each document was asked for once')
+    const old = await get(coordinator.clientPort, '/quote')
+    assert.deepEqual(Object.keys((JSON.parse(old.text) as { data: object }).data), ['Cert', 'Quote'])
+  })
+
+  test('without collateral the quote is given all the same, with the reason', async () => {
+    for (const [fault, reason] of [
+      ['down', /^(unreachable|interrupted)$/],
+      ['silent', /^late$/],
+    ] as const) {
+      await using fresh = await startCoordinator({
+        TAW_COLLATERAL_DIR: mkdtempSync(path.join(folder, 'empty-')),
+      })
+      kit.service.setFault(fault)
+      try {
+        let answer = await quoteAnswer(fresh)
+        // Three attempts may take longer than an answer waits.
+        while (fault === 'down' && answer['collateralUnavailable'] === 'late')
+          answer = await quoteAnswer(fresh)
+        const { quote, collateral: bundle, collateralUnavailable } = answer
+        assert.ok(quote)
+        assert.equal(bundle, undefined)
+        assert.match(String(collateralUnavailable), reason)
+        if (fault === 'down') {
+          const asked = kit.service.requests()
+          await Promise.all(Array.from({ length: 10 }, () => quoteAnswer(fresh)))
+          assert.equal(kit.service.requests(), asked, 'what can’t be had is not asked for again for a while')
+        }
+      } finally {
+        kit.service.setFault(undefined)
+      }
+    }
+    await using alone = await startCoordinator({
+      TAW_COLLATERAL_DIR: mkdtempSync(path.join(folder, 'empty-')),
+      TAW_PCCS_URL: 'off',
+    })
+    assert.equal((await quoteAnswer(alone))['collateralUnavailable'], 'offline')
   })
 
   test('one package on SGX, TDX and SEV-SNP: all get the same shared secret', async () => {

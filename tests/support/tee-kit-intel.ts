@@ -6,6 +6,7 @@ import { EvidenceInvalid } from '../../packages/attestation/src/core/errors.ts'
 import { parseCertificate } from '../../packages/attestation/src/core/x509.ts'
 import type { Certificate } from '../../packages/attestation/src/core/x509.ts'
 import type { IntelCollateralParts } from '../../packages/attestation/src/intel/read-collateral.ts'
+import { u16, u32 } from '../../packages/tee-kit/src/encoding/bytes.ts'
 import { type Extension, keyUsage, pem } from '../../packages/tee-kit/src/encoding/x509.ts'
 import type { Json } from '../../packages/tee-kit/src/intel/documents.ts'
 import { QuotingEnclave, rawSignature } from '../../packages/tee-kit/src/intel/quote.ts'
@@ -245,6 +246,18 @@ export class IntelPlatform {
   sgxQuote({ report, qe, certification }: QuoteOptions = {}): Uint8Array {
     const body = sgxReport({ ...usualReport, ...report })
     return this.#quotingEnclave.sgxQuote(body, { qe: this.#qeReport(qe), certification })
+  }
+
+  /** An SGX quote as versions 4 and 5 of the format have it. */
+  sgxQuoteOf(version: 4 | 5, bodyType = 1, teeType = 0): Uint8Array {
+    const body = sgxReport({ reportData: new Uint8Array(64) })
+    const lead = Buffer.concat(version === 5 ? [u16(bodyType), u32(body.length)] : [])
+    return this.#quotingEnclave.laterSgxQuote(
+      version,
+      Buffer.concat([lead, body]),
+      { qe: this.#qeReport() },
+      teeType,
+    )
   }
 
   /** Version 4, or version 5 with a body of TDX 1.5 when `teeTcbSvn2` is there. */

@@ -1,4 +1,4 @@
-export { EvidenceInvalid, PolicyMismatch } from './core/errors.ts'
+export { EvidenceInvalid, PolicyMismatch, failureSentence } from './core/errors.ts'
 export type { ErrorDetail } from './core/errors.ts'
 export type { Check, EvidenceKind, Verified } from './core/result.ts'
 export type { CryptoPort, MaybePromise, PublicKey, SignatureScheme } from './core/crypto.ts'
@@ -86,7 +86,7 @@ export type { NitroClaims, NitroVerifier, NitroVerifierOptions } from './nitro/v
 
 export { appraiseAzureVtpm } from './azure/appraise.ts'
 export type { AzureVtpmPolicy } from './azure/appraise.ts'
-export { looksLikeAzureVtpmEvidence, parseAzureVtpmEvidence } from './azure/evidence.ts'
+export { parseAzureVtpmEvidence } from './azure/evidence.ts'
 export type { AzureVtpmEvidence } from './azure/evidence.ts'
 export { azureVtpmClaimsJson, azureVtpmFacts } from './azure/facts.ts'
 export { parseHclReport } from './azure/hcl-report.ts'

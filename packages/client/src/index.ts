@@ -4,7 +4,7 @@ export type { CertificateChain } from './certificate-chain.ts'
 export { AuditChain } from './audit-chain.ts'
 export type { AuditEntry, AuditPage } from './audit.ts'
 export { parseCertificateChain } from './certificate-chain.ts'
-export { CoordinatorClient, checkManifestSignature } from './client.ts'
+export { CoordinatorClient } from './client.ts'
 export type {
   CoordinatorEvidence,
   CoordinatorStatus,
@@ -12,7 +12,8 @@ export type {
   ManifestSetAnswer,
   SecretAnswer,
   UpdateAnswer,
-} from './client.ts'
+} from './answers.ts'
+export { checkManifestSignature } from './manifest-signature.ts'
 export type { Trust, UserIdentity } from './connection.ts'
 export { parseEraConfig, parseTcbStatus, tcbStatuses } from './era-config.ts'
 export type { TcbStatus } from './era-config.ts'

@@ -3,8 +3,11 @@ import {
   appraisePackage,
   EvidenceInvalid,
   evidenceVerifier,
+  failureSentence,
   findEvidence,
+  NO_EVIDENCE_COLLATERAL,
   PolicyMismatch,
+  readEvidenceCollateral,
 } from '@taw/attestation'
 import type {
   CollateralRules,
@@ -25,7 +28,16 @@ export interface CollateralSource {
 }
 
 export interface QuoteVerifierOptions {
-  readonly collateral: CollateralSource
+  /** Undefined: there is none but what the Coordinator gives along. */
+  readonly collateral?: CollateralSource | undefined
+  /**
+   * Whether what the Coordinator gives along is used where `collateral` can't be had (`CollateralUnavailable`); default: not.
+   * It is verified like all collateral, but may be older than what the vendor has by now, as long as it is valid. Whoever
+   * wants it more recent than that says so in the policy.
+   */
+  readonly acceptFromCoordinator?: boolean | undefined
+  /** Is told when what the Coordinator gave is used, and why. */
+  readonly notice?: ((reason: CollateralUnavailable | undefined) => void) | undefined
   /** For tests: the time, and whom to believe instead of the CPU vendors. */
   readonly now?: () => Date
   readonly roots?: VendorRoots
@@ -37,23 +49,46 @@ export interface QuoteVerifierOptions {
  * The verifier throws ClientError `evidence_invalid` (not genuine, or bound to something else), `policy_mismatch`
  * (genuine, and not what is wanted), `collateral_unavailable`; the messages say what was expected and found.
  */
-export function createQuoteVerifier({ collateral, now, roots }: QuoteVerifierOptions): QuoteVerifier {
+export function createQuoteVerifier(options: QuoteVerifierOptions): QuoteVerifier {
+  const { now, roots } = options
   const verifier = evidenceVerifier({ crypto: nodeCrypto, revocation: 'required', roots })
-  return async (evidence, { reportData, policy }) => {
+  return async (evidence, { reportData, policy, collateral: given }) => {
     try {
       const found = findEvidence(evidence)
       if (found === undefined) {
         throw new ClientError('evidence_invalid', 'The evidence of the Coordinator is of no known kind')
       }
       const rules = policy.collateral ?? {}
-      const at = now?.() ?? new Date()
-      const claims = await verifier.verify(found, await collateral.forEvidence(found, rules), at, rules)
+      const collateral = await getCollateral(found, rules, given, options)
+      // Documents of Intel's may lie beside the quote in what wraps it; those too are the Coordinator's.
+      const alone = { ...found, collateral: { ...found.collateral, intel: NO_EVIDENCE_COLLATERAL.intel } }
+      const claims = await verifier.verify(alone, collateral, now?.() ?? new Date(), rules)
       appraisePackage(claims, policy.package, bindingsOf(claims.kind, reportData))
       appraiseCollateral(claims, rules)
     } catch (error) {
       throw clientError(error)
     }
   }
+}
+
+/** One's own where it can be had: what the Coordinator gives is never mixed with it. */
+async function getCollateral(
+  evidence: FoundEvidence,
+  rules: CollateralRules,
+  given: Uint8Array | undefined,
+  { collateral, acceptFromCoordinator = collateral === undefined, notice }: QuoteVerifierOptions,
+): Promise<EvidenceCollateral> {
+  let reason: CollateralUnavailable | undefined
+  try {
+    if (collateral) return await collateral.forEvidence(evidence, rules)
+  } catch (error) {
+    if (!(error instanceof CollateralUnavailable) || !acceptFromCoordinator || given === undefined)
+      throw error
+    reason = error
+  }
+  if (given === undefined) return NO_EVIDENCE_COLLATERAL
+  notice?.(reason)
+  return readEvidenceCollateral(given, "the Coordinator's collateral")
 }
 
 /** Where each kind has what its requester put into it. */
@@ -77,10 +112,9 @@ function clientError(error: unknown): unknown {
     const doing = isGenuine
       ? 'Comparing the Coordinator with the policy'
       : "Verifying the Coordinator's evidence"
-    const remedy = error.remedy === undefined ? '' : `; ${error.remedy}`
     return new ClientError(
       isGenuine ? 'policy_mismatch' : 'evidence_invalid',
-      `${doing}: ${error.message} (${error.check}: expected ${error.expected}, found ${error.found})${remedy}`,
+      `${doing}: ${failureSentence(error)}`,
       { cause: error },
     )
   }

@@ -71,6 +71,13 @@ export class AnswerReader {
     return isObject(value) ? new AnswerReader(this.#where, value) : this.#fail(name, 'a JSON object')
   }
 
+  /** A JSON object, as UTF-8 of its own. */
+  optionalJson(name: string): Uint8Array | undefined {
+    const value = this.#members[name]
+    if (value === undefined || value === null) return undefined
+    return isObject(value) ? Buffer.from(JSON.stringify(value)) : this.#fail(name, 'a JSON object')
+  }
+
   isNull(name: string): boolean {
     return this.#members[name] === null
   }

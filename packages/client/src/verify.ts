@@ -5,7 +5,7 @@ import { formatAddress } from './address.ts'
 import type { Address } from './address.ts'
 import type { CertificateChain } from './certificate-chain.ts'
 import { CoordinatorClient } from './client.ts'
-import type { CoordinatorEvidence } from './client.ts'
+import type { CoordinatorEvidence } from './answers.ts'
 import type { Trust, UserIdentity } from './connection.ts'
 import { ClientError } from './errors.ts'
 
@@ -17,14 +17,18 @@ export interface CoordinatorPolicy {
   readonly collateral?: CollateralPolicy
 }
 
+export interface ExpectedQuote {
+  readonly reportData: Uint8Array
+  readonly policy: CoordinatorPolicy
+  /** A bundle that came with the evidence, from the same side. Nobody vouches for it but the CPU's vendor. */
+  readonly collateral?: Uint8Array | undefined
+}
+
 /**
- * Resolves when the evidence is genuine, is bound to `reportData`, and satisfies the policy; throws otherwise. Fetches
- * what collateral it needs.
+ * Resolves when the evidence is genuine, is bound to `reportData`, and satisfies the policy; throws otherwise. Gets what
+ * collateral it needs.
  */
-export type QuoteVerifier = (
-  evidence: Uint8Array,
-  expected: { readonly reportData: Uint8Array; readonly policy: CoordinatorPolicy },
-) => Promise<void>
+export type QuoteVerifier = (evidence: Uint8Array, expected: ExpectedQuote) => Promise<void>
 
 /** How the Coordinator is to be judged: by its quote, or (for simulation and tests) not at all. */
 export type Appraisal =
@@ -103,7 +107,7 @@ export async function verifyEvidence(
   nonce: Uint8Array,
   appraisal: Appraisal,
 ): Promise<VerifiedCoordinator> {
-  const { chain, quote, serverCertificate } = evidence
+  const { chain, quote, collateral, serverCertificate } = evidence
   const where = formatAddress(address)
   const showsRoot = chain.isRoot(serverCertificate)
   if (appraisal.insecure) {
@@ -133,6 +137,7 @@ export async function verifyEvidence(
       `The Coordinator at ${where} gives a quote, and nothing to verify it with was given, so it is not trusted`,
     )
   }
-  await appraisal.verifyQuote(quote, { reportData: reportData(chain.root, nonce), policy: appraisal.policy })
+  const { policy } = appraisal
+  await appraisal.verifyQuote(quote, { reportData: reportData(chain.root, nonce), policy, collateral })
   return new VerifiedCoordinator(address, chain, 'attested', showsRoot)
 }

@@ -12,10 +12,10 @@ import type { CheckedDocument } from './checker.ts'
 import { hwidLength } from './documents.ts'
 import type { DocumentId } from './documents.ts'
 import { CollateralUnavailable } from './failure.ts'
-import type { DocumentLibrary } from './library.ts'
+import type { Documents } from './library.ts'
 
 export interface AmdPorts {
-  readonly library: DocumentLibrary
+  readonly library: Documents
   /** Without revocation: lists are fetched only for reports whose signature is good. */
   readonly verifier: AmdVerifier
   /** SHA-256 of VCEK and VLEK certificates that came with reports which verified. */

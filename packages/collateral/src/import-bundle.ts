@@ -1,4 +1,4 @@
-import { EvidenceInvalid, readCollateralBundle } from '@taw/attestation'
+import { EvidenceInvalid, failureSentence, readCollateralBundle } from '@taw/attestation'
 import type { BundledDocument } from '@taw/attestation'
 import { isOlder, isValidAt } from './checker.ts'
 import { documentOfName } from './documents.ts'
@@ -55,6 +55,6 @@ async function importOne(
     return { name, outcome: 'stored', message: '' }
   } catch (error) {
     if (!(error instanceof EvidenceInvalid || error instanceof CollateralUnavailable)) throw error
-    return refused(error.message)
+    return refused(error instanceof EvidenceInvalid ? failureSentence(error) : error.message)
   }
 }

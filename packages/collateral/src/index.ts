@@ -1,5 +1,6 @@
 export { CollateralUnavailable, FAILURE_REASONS } from './failure.ts'
 export type { Attempt, FailureReason } from './failure.ts'
+export type { CollateralBundle } from './bundle.ts'
 export type { AmdServiceOptions } from './amd-service.ts'
 export type { ConnectionOptions } from './http.ts'
 export type { IntelPlatformId } from './intel-collateral.ts'

@@ -11,12 +11,12 @@ import type { CheckedDocument } from './checker.ts'
 import { nameOf } from './documents.ts'
 import type { DocumentId, PckCa, PckCertificateQuery, Tee, UpdatePolicy } from './documents.ts'
 import { CollateralUnavailable } from './failure.ts'
-import type { DocumentLibrary } from './library.ts'
+import type { Documents } from './library.ts'
 
 export interface IntelPorts {
   /** What quotes of a platform need, by the SHA-256 of their certificates: reading those takes most of a cached look-up. */
   readonly requests: Map<string, CollateralRequest>
-  readonly library: DocumentLibrary
+  readonly library: Documents
   readonly verifier: IntelVerifier
   readonly update: UpdatePolicy
   readonly now: () => Date
@@ -122,7 +122,7 @@ const documentsOf = ({ tee, fmspc, ca }: IntelPlatformId, update: UpdatePolicy):
 
 /** All at once. When several can't be had, the error is about the first. */
 async function getAll(
-  library: DocumentLibrary,
+  library: Documents,
   ids: readonly DocumentId[],
   rules: CollateralRules = {},
 ): Promise<readonly CheckedDocument[]> {

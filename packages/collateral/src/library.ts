@@ -21,6 +21,9 @@ export interface LibraryPorts extends Omit<ProcurementPorts, 'check' | 'underWay
   readonly refreshMs: number
 }
 
+/** What getting collateral for evidence needs of the library. */
+export type Documents = Pick<DocumentLibrary, 'get' | 'shelf'>
+
 /**
  * The documents at hand: in memory, on disk, and from services, in this order. What is given out is genuine, is what was
  * asked for, and is valid now. However many ask for a document at once, one request is made.

@@ -13,7 +13,9 @@ import type {
 import { collateralForSnpReport } from './amd-collateral.ts'
 import type { AmdServiceOptions } from './amd-service.ts'
 import { CacheDirectory } from './cache-directory.ts'
+import type { CollateralBundle } from './bundle.ts'
 import { documentChecker } from './checker.ts'
+import type { CheckedDocument } from './checker.ts'
 import { collateralForEvidence } from './evidence-collateral.ts'
 import type { CollateralUnavailable } from './failure.ts'
 import { Fetcher } from './fetcher.ts'
@@ -22,6 +24,7 @@ import type { IntelPlatformId } from './intel-collateral.ts'
 import type { IntelServiceOptions } from './intel-service.ts'
 import { DocumentLibrary } from './library.ts'
 import type { CollateralLimits } from './procurement.ts'
+import type { Documents } from './library.ts'
 import { importBundle } from './import-bundle.ts'
 import type { ImportedDocument } from './import-bundle.ts'
 import type { Timers } from './upkeep.ts'
@@ -91,6 +94,12 @@ export interface CollateralService {
    * @throws EvidenceInvalid, CollateralUnavailable
    */
   readonly forEvidence: (evidence: FoundEvidence, rules?: CollateralRules) => Promise<EvidenceCollateral>
+  /**
+   * The same documents as a bundle, to be passed along with the evidence. What lies beside the evidence is not in it.
+   *
+   * @throws EvidenceInvalid, CollateralUnavailable
+   */
+  readonly bundleFor: (evidence: FoundEvidence) => Promise<CollateralBundle>
   /**
    * Asks for each document in memory again, one after another.
    *
@@ -166,15 +175,27 @@ export function createCollateralService(options: CollateralServiceOptions): Coll
     }),
     now,
   }
-  const vendors = {
-    forQuote: (evidence: Uint8Array, rules?: CollateralRules) => collateralForQuote(evidence, intel, rules),
+  const vendorsWith = (documents: Documents) => ({
+    forQuote: (evidence: Uint8Array, rules?: CollateralRules) =>
+      collateralForQuote(evidence, { ...intel, library: documents }, rules),
     forSnpReport: (report: Uint8Array, given: AmdCollateral = NO_AMD_COLLATERAL, rules?: CollateralRules) =>
-      collateralForSnpReport(report, given, amd, rules),
-  }
+      collateralForSnpReport(report, given, { ...amd, library: documents }, rules),
+  })
+  const vendors = vendorsWith(library)
   return {
     ...vendors,
     forIntelPlatform: (platform) => collateralForPlatform(platform, intel),
     forEvidence: (evidence, rules) => collateralForEvidence(evidence, vendors, rules),
+    bundleFor: async (evidence) => {
+      const used: CheckedDocument[] = []
+      const get: Documents['get'] = async (id, rules) => {
+        const document = await library.get(id, rules)
+        used.push(document)
+        return document
+      }
+      await collateralForEvidence(evidence, vendorsWith({ get, shelf: library.shelf }))
+      return library.shelf.bundleOf(used)
+    },
     refresh: () => library.refresh(),
     exportBundle: () => library.shelf.bundle(),
     importBundle: (bundle) => importBundle(bundle, library, now()),

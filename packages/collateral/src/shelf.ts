@@ -1,6 +1,7 @@
 import { mergeAmdCollateral } from '@taw/attestation'
-import type { AmdCollateral } from '@taw/attestation'
-import { writeBundle } from './bundle.ts'
+import type { AmdCollateral, BundledDocument } from '@taw/attestation'
+import { bundleOf, writeBundle } from './bundle.ts'
+import type { CollateralBundle } from './bundle.ts'
 import type { CacheDirectory } from './cache-directory.ts'
 import { isValidAt } from './checker.ts'
 import type { CheckedDocument } from './checker.ts'
@@ -123,12 +124,24 @@ export class Shelf {
   bundle(): Uint8Array {
     const now = this.#ports.now()
     const documents = this.all().filter(({ document, isProven }) => isProven && isValidAt(document, now))
-    const bundled = documents.map(({ document: { name, answer }, fetchedAt }) => ({
-      name,
-      fetchedAt,
-      ...answer,
-    }))
-    return writeBundle(bundled.sort((a, b) => (a.name < b.name ? -1 : 1)))
+    return writeBundle(documents.map(bundled).sort(byName))
+  }
+
+  /** These documents, and the intermediate certificates that AMD's among them may need. */
+  bundleOf(documents: readonly CheckedDocument[]): CollateralBundle {
+    const products = new Set(documents.flatMap(({ id }) => ('product' in id ? [id.product] : [])))
+    const issuers = this.all().filter(
+      ({ document: { id } }) => id.kind === 'amd-cert-chain' && products.has(id.product),
+    )
+    const named = new Map(
+      [...issuers.map(({ document }) => document), ...documents].map((one) => [one.name, one]),
+    )
+    const now = this.#ports.now()
+    return bundleOf(
+      [...named.values()]
+        .map((document) => bundled({ document, fetchedAt: this.peek(document.name)?.fetchedAt ?? now }))
+        .sort(byName),
+    )
   }
 
   async #save({ document: { name, answer, id }, fetchedAt }: Kept): Promise<void> {
@@ -155,6 +168,17 @@ export class Shelf {
     await this.drop(victim.document)
   }
 }
+
+const bundled = ({
+  document: { name, answer },
+  fetchedAt,
+}: Pick<Kept, 'document' | 'fetchedAt'>): BundledDocument => ({
+  name,
+  fetchedAt,
+  ...answer,
+})
+
+const byName = (a: BundledDocument, b: BundledDocument): number => (a.name < b.name ? -1 : 1)
 
 /** What {@link isPerPlatform} says, for the names of files (cache-directory.ts). */
 const PLATFORM_KINDS = ['intel-tcb-info', 'intel-pck-certificate', 'amd-vcek'] as const

@@ -34,6 +34,8 @@ export const limits = {
   sharedCertificateWork: 1000,
   /** Bytes of the name of a monotonic counter, UTF-8. */
   counterNameBytes: 4096,
+  /** Milliseconds that the answer to `/quote` waits for the collateral of the quote. */
+  quoteCollateralMs: 3000,
   /** Milliseconds that a shutdown waits for requests under way. */
   shutdownMs: 10_000,
 } as const

@@ -93,7 +93,6 @@ test('a policy that says nothing still refuses debugging and migration', async (
 const mismatch = (check: string) => (error: unknown) => {
   assert.ok(error instanceof PolicyMismatch, String(error))
   assert.equal(error.check, check)
-  assert.ok(error.message.includes(error.expected) && error.message.includes(error.found))
   assert.ok(error.remedy)
   assert.equal(error.checks.at(-1)?.outcome, 'failed')
   return true

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { test } from 'node:test'
 import { certificateTable } from '../../../../packages/tee-kit/src/amd/certificate-table.ts'
 import { EvidenceInvalid } from '../core/errors.ts'
 import { looksLikeCertificateTable, parseCertificateTable } from './certificate-table.ts'
 import { amdCollateralFromFiles } from './collateral.ts'
 import { findSnpReport } from './containers.ts'
+import { readEvidenceCollateral } from '../evidence/collateral.ts'
+import { genuineAmdRoots } from './roots.ts'
 
 const bytes = (length: number, value = 1): Uint8Array => new Uint8Array(length).fill(value)
 
@@ -62,6 +67,21 @@ test('a table whose entries lie on top of each other, to cost many times its siz
   let table: Uint8Array = Uint8Array.from([...certificateTable(entries), ...bytes(1000)])
   for (const entry of entries.keys()) table = withEntry(table, entry, { length: 1000 })
   assert.throws(() => parseCertificateTable(table), EvidenceInvalid)
+})
+
+test('what Azure’s hosts answer is read', () => {
+  const testdata = path.join(import.meta.dirname, '../../testdata/other/snp-vcek.der')
+  const vcek = new X509Certificate(readFileSync(testdata)).toString()
+  const [{ intermediates } = assert.fail()] = genuineAmdRoots()
+  const chain = intermediates.map(({ raw }) => new X509Certificate(raw).toString()).join('')
+  const json = (members: object): Uint8Array => Buffer.from(JSON.stringify(members))
+  const answer = { vcekCert: vcek, tcbm: '0300000000000873', certificateChain: chain, cacheControl: '86400' }
+  const { amd } = readEvidenceCollateral(json(answer), 'the answer')
+  assert.deepEqual([amd.endorsements.length, amd.intermediates.length], [1, intermediates.length])
+  assert.equal(amdCollateralFromFiles([json({ vcekCert: vcek })]).endorsements.length, 1)
+  for (const bad of [{ ...answer, vcekCert: 1 }, { ...answer, certificateChain: 'x' }, { vcekCert: null }]) {
+    assert.throws(() => amdCollateralFromFiles([json(bad)]), { check: 'collateral-format' })
+  }
 })
 
 test('a file that is empty, foreign or too large is an error', () => {

@@ -2,8 +2,9 @@ import { isCollateralBundle, readCollateralBundle } from '../core/collateral-bun
 import { parseRevocationList } from '../core/crl.ts'
 import type { RevocationList } from '../core/crl.ts'
 import { DER_TAG, DerReader, readSingle } from '../core/der.ts'
-import { decodePem, excerpt, fromUtf8 } from '../core/encoding.ts'
+import { decodePem, excerpt, fromUtf8, toUtf8 } from '../core/encoding.ts'
 import { decoding, malformed } from '../core/errors.ts'
+import { parseJson, rawMembers } from '../core/json.ts'
 import { parseCertificate } from '../core/x509.ts'
 import type { Certificate } from '../core/x509.ts'
 import { looksLikeCertificateTable, parseCertificateTable } from './certificate-table.ts'
@@ -38,7 +39,7 @@ const CHECK = 'collateral-format'
 
 /**
  * Reads collateral files, each known by its content: certificates and revocation lists (DER or PEM), and certificate
- * tables as extended guest requests and configfs-tsm's `auxblob` give them, and our own bundles (docs/collateral.md; what is
+ * tables as extended guest requests and configfs-tsm's `auxblob` give them, what Azure's hosts answer, and our own bundles (docs/collateral.md; what is
  * about Intel in them is left alone). A file that is empty or none of these is an error, never skipped.
  *
  * @throws EvidenceInvalid `collateral-format`
@@ -72,8 +73,29 @@ function readPlainFile(file: Uint8Array, what: string): AmdCollateral {
     }
     // A copy, so that what was read can't change before it is verified.
     const bytes = Uint8Array.from(file)
+    if (isHostAnswer(bytes)) return readHostAnswer(fromUtf8(bytes))
     return looksLikeCertificateTable(bytes) ? readTable(bytes) : readItem(bytes)
   })
+}
+
+/** Members of what Azure's hosts answer their VMs (Trusted Hardware Identity Management, `/metadata/THIM/amd/certification`). */
+const HOST_ANSWER = { vcek: 'vcekCert', issuers: 'certificateChain' } as const
+
+/** Whether a file is JSON of Azure's host about the machine's VCEK. */
+export function isHostAnswer(file: Uint8Array): boolean {
+  const text = new TextDecoder('latin1').decode(file.subarray(0, MAX_FILE_BYTES))
+  return /^\s*\{/.test(text) && text.includes(`"${HOST_ANSWER.vcek}"`)
+}
+
+function readHostAnswer(json: string): AmdCollateral {
+  const members = rawMembers(json)
+  const pems = [HOST_ANSWER.vcek, HOST_ANSWER.issuers].flatMap((name) => {
+    const value = parseJson(members.get(name) ?? 'null')
+    if (typeof value === 'string') return [value]
+    if (value === null && name === HOST_ANSWER.issuers) return []
+    throw malformed(`'${name}' is malformed`, 'a PEM text', typeof value)
+  })
+  return mergeAmdCollateral(...pems.map((text) => readItem(toUtf8(text))))
 }
 
 /** Entries of unknown GUIDs are skipped: the table is made to be extended. */

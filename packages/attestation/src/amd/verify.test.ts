@@ -96,6 +96,14 @@ describe('a genuine report', () => {
     assert.equal(claims.checks.find(({ name }) => name === 'chip-id')?.outcome, 'skipped')
   })
 
+  test('under a VLEK where the host has masked the chip key, which is another key', async () => {
+    const endorsement = milan.vlek(TCB)
+    const masked = { id: new Uint8Array(64), tcb: TCB }
+    const bytes = makeSnpReport('Milan', masked, endorsement.key.privateKey, { flags: FLAGS_VLEK | 0x02 })
+    const { signingKey, report } = await verify(bytes, [endorsement.certificate])
+    assert.deepEqual([signingKey, report.flags.maskChipKey], ['VLEK', true])
+  })
+
   test('with a masked chip id: the signature alone says which chip it is', async () => {
     const bytes = makeSnpReport('Milan', { id: new Uint8Array(64), tcb: TCB }, vcek.key.privateKey)
     const claims = await verify(bytes, [vcek.certificate])
@@ -239,7 +247,7 @@ describe('a report is refused', () => {
   })
 
   test('when the platform did not sign it, or its key is masked', async () => {
-    for (const flags of [0x1c, 0x08, 0x02]) {
+    for (const flags of [0x1c, 0x1e, 0x08, 0x02]) {
       const bytes = makeSnpReport('Milan', chip, vcek.key.privateKey, { flags })
       await assert.rejects(verify(bytes, [vcek.certificate]), refused('signing-key'))
     }

@@ -158,11 +158,12 @@ function requireSigned(checks: Checks, report: SnpReport): void {
         : String(report.signatureAlgo),
   })
   const { signingKey, maskChipKey } = report.flags
-  const signed = (signingKey === 'VCEK' || signingKey === 'VLEK') && !maskChipKey
+  // MASK_CHIP_KEY keeps the firmware from signing with the VCEK (AMD 56860, SNP_CONFIG); a VLEK is not the chip's.
+  const signed = signingKey === 'VLEK' || (signingKey === 'VCEK' && !maskChipKey)
   checks.require('signing-key', signed, () => ({
     message: 'the SEV-SNP report was not signed by the platform',
-    expected: 'VCEK or VLEK, not masked',
-    found: maskChipKey ? 'MASK_CHIP_KEY is set' : `signing key ${signingKey}`,
+    expected: 'a VCEK that is not masked, or a VLEK',
+    found: maskChipKey && signingKey === 'VCEK' ? 'MASK_CHIP_KEY is set' : `signing key ${signingKey}`,
     remedy: 'the host has masked the chip key (SNP_CONFIG, MASK_CHIP_KEY): it has to be unmasked',
   }))
 }

@@ -56,11 +56,6 @@ export function parseAzureVtpmEvidence(json: Uint8Array): AzureVtpmEvidence {
   })
 }
 
-/** Whether a text may be such evidence. */
-export function looksLikeAzureVtpmEvidence(text: string): boolean {
-  return /^\s*\{/.test(text) && /"(hcl_report|report)"/.test(text) && /"(tpm_quote|quote)"/.test(text)
-}
-
 function object(value: unknown, what: string): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw malformed(`${what} is malformed`, 'an object', value === null ? 'null' : typeof value)

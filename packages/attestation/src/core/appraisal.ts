@@ -75,7 +75,7 @@ export class Appraisal {
 
   #record(field: Appraised, matches: boolean, expected: string, found: string): void {
     if (!matches) {
-      const message = `${field.what} is not what the policy allows: expected ${expected}, found ${found}`
+      const message = `${field.what} is not what the policy allows`
       throw new PolicyMismatch(field.name, { message, expected, found, remedy: field.remedy }, this.#list)
     }
     this.#list.push({ name: field.name, outcome: 'passed', expected, found })

@@ -45,6 +45,16 @@ export class PolicyMismatch extends FailedCheck {
   override readonly name = 'PolicyMismatch'
 }
 
+/** All that an error says, as one sentence for people: what went wrong, in which check, and what to do. */
+export const failureSentence = ({
+  check,
+  message,
+  expected,
+  found,
+  remedy,
+}: EvidenceInvalid | PolicyMismatch): string =>
+  `${message} (check ${check}: expected ${expected}, found ${found})${remedy === undefined ? '' : `; ${remedy}`}`
+
 /** The check's name of errors from the decoders, until {@link decoding} says what was being decoded. */
 const UNPLACED = 'encoding'
 

@@ -1,9 +1,15 @@
-import { NO_AMD_COLLATERAL, mergeAmdCollateral, readAmdCollateralFile } from '../amd/collateral.ts'
+import {
+  NO_AMD_COLLATERAL,
+  isHostAnswer,
+  mergeAmdCollateral,
+  readAmdCollateralFile,
+} from '../amd/collateral.ts'
 import type { AmdCollateral } from '../amd/collateral.ts'
 import { looksLikeCertificateTable } from '../amd/certificate-table.ts'
 import { isEndorsement, readEndorsement } from '../amd/endorsement.ts'
 import { platformKeysFromJwk } from '../cca/keys.ts'
 import type { CcaPlatformKey } from '../cca/keys.ts'
+import { isCollateralBundle } from '../core/collateral-bundle.ts'
 import { fromUtf8 } from '../core/encoding.ts'
 import { decoding, unlessInvalid } from '../core/errors.ts'
 import { rawMembers } from '../core/json.ts'
@@ -42,8 +48,15 @@ export function mergeEvidenceCollateral(...parts: readonly EvidenceCollateral[])
  * @throws EvidenceInvalid `collateral-format` or `platform-key`
  */
 export function readEvidenceCollateral(file: Uint8Array, what: string): EvidenceCollateral {
-  if (looksLikeCertificateTable(file)) {
+  if (looksLikeCertificateTable(file) || isHostAnswer(file)) {
     return { ...NO_EVIDENCE_COLLATERAL, amd: readAmdCollateralFile(file, what) }
+  }
+  if (isCollateralBundle(file)) {
+    return {
+      ...NO_EVIDENCE_COLLATERAL,
+      intel: readCollateralFile(file, what),
+      amd: readAmdCollateralFile(file, what),
+    }
   }
   const ccaPlatformKeys = keysIn(file)
   if (ccaPlatformKeys) return { ...NO_EVIDENCE_COLLATERAL, ccaPlatformKeys }

@@ -105,6 +105,10 @@ suite('evidence of any kind', () => {
         [['base64'], `${toBase64(bytes).replace(/.{64}/g, '$&\r\n')}\0`],
         [['base64', 'hex'], toBase64(toUtf8(toHex(bytes)))],
         [['json'], JSON.stringify({ nonce: 'aGVsbG8', inner: { anything: toBase64(bytes) } })],
+        [['json'], JSON.stringify({ counts: [1, 2, 3], token: [...bytes] })],
+        [['json'], JSON.stringify([...bytes], null, 1)],
+        [['json'], JSON.stringify({ primary: JSON.stringify({ quoted: toBase64(bytes) }) })],
+        [['json'], JSON.stringify(toHex(bytes))],
       ] as const
       for (const [wrappings, text] of texts) {
         const one = found(toUtf8(text))

@@ -1,13 +1,17 @@
+import { diceEvidence, extensionContents } from '../core/certificate-evidence.ts'
+import { DER_TAG } from '../core/der.ts'
 import { decodePem, fromBase64, fromHex, fromUtf8 } from '../core/encoding.ts'
 import { EvidenceInvalid, unlessInvalid } from '../core/errors.ts'
 import { parseJson, rawMembers } from '../core/json.ts'
 import type { EvidenceKind } from '../core/result.ts'
+import { parseCertificate } from '../core/x509.ts'
 import type { Certificate } from '../core/x509.ts'
 import { looksLikeCertificateTable } from '../amd/certificate-table.ts'
 import { findSnpReport } from '../amd/containers.ts'
 import { REPORT_LENGTH } from '../amd/report.ts'
 import { findQuote } from '../intel/containers.ts'
 import type { QuoteContainer } from '../intel/containers.ts'
+import { looksLikeQuote, parseQuote } from '../intel/quote.ts'
 import { findNitroDocument } from '../nitro/containers.ts'
 import { readAmdCollateralFile } from '../amd/collateral.ts'
 import { NO_EVIDENCE_COLLATERAL } from './collateral.ts'
@@ -65,13 +69,35 @@ function found(
 function look(bytes: Uint8Array, wrappings: readonly Wrapping[]): FoundEvidence | undefined {
   const text = unlessInvalid(() => fromUtf8(bytes).replace(/\0+$/, '').trim())
   if (text?.startsWith('{') === true) return lookInJson(text, bytes, wrappings)
+  // A JSON text that is one string or a list of numbers is that of bytes.
+  if (text?.startsWith('[') === true || text?.startsWith('"') === true) {
+    return wrappings.length >= MAX_LAYERS ? undefined : lookInMember(text, [...wrappings, 'json'])
+  }
   return (
     lookForQuote(bytes, wrappings) ??
     lookForReport(bytes, wrappings) ??
     lookForDocument(bytes, wrappings) ??
-    (looksLikeCcaToken(bytes) ? found('cca-token', bytes, wrappings) : undefined) ??
+    lookForToken(bytes, wrappings) ??
+    lookInCertificate(bytes, wrappings) ??
     (text === undefined ? undefined : lookInText(text, wrappings))
   )
+}
+
+const lookForToken = (bytes: Uint8Array, wrappings: readonly Wrapping[]): FoundEvidence | undefined =>
+  looksLikeCcaToken(bytes) ? found('cca-token', bytes, wrappings) : undefined
+
+/** Evidence in an extension, bare or in DICE's form. Quotes and Nitro documents have been looked for by then. */
+function lookInCertificate(bytes: Uint8Array, wrappings: readonly Wrapping[]): FoundEvidence | undefined {
+  if (bytes[0] !== DER_TAG.sequence) return undefined
+  const certificate = unlessInvalid(() => parseCertificate(bytes))
+  if (!certificate) return undefined
+  const dice = diceEvidence(certificate)
+  const inside = [...wrappings, 'certificate'] as const
+  const all = [...extensionContents(certificate), ...(dice ? [dice] : [])].flatMap(
+    (one) => lookForReport(one, inside) ?? lookForToken(one, inside) ?? [],
+  )
+  const only = onlyOne(all, 'the certificate')
+  return only && { ...only, certificate }
 }
 
 function lookForQuote(bytes: Uint8Array, wrappings: readonly Wrapping[]): FoundEvidence | undefined {
@@ -79,10 +105,21 @@ function lookForQuote(bytes: Uint8Array, wrappings: readonly Wrapping[]): FoundE
   if (!container) return undefined
   const { form, quote, certificate, collateral } = container
   const own = form === 'quote' ? [] : [form]
+  requireNothingAfter(quote)
   return found(kindOfQuote(quote), quote, [...wrappings, ...own], {
     certificate,
     collateral: { ...NO_EVIDENCE_COLLATERAL, intel: collateral },
   })
+}
+
+/** Bytes may follow a quote (buffers of services, Open Enclave's claims), but no second piece of evidence. */
+function requireNothingAfter(quote: Uint8Array): void {
+  const trailing = unlessInvalid(() => parseQuote(quote).trailing)
+  if (!trailing || !(looksLikeQuote(trailing) || looksLikeSnpReport(trailing))) return
+  throw severalPieces(
+    'the file',
+    `a quote, and after it ${looksLikeQuote(trailing) ? 'another' : 'a report'}`,
+  )
 }
 
 /** A report alone, or as `SNP_GET_EXT_REPORT` gives it and tools keep it: with the certificate table right after it. */
@@ -132,23 +169,48 @@ function lookInJson(
       },
     })
   }
-  const all = [...members.values()].flatMap((raw) => lookInMember(raw, inside) ?? [])
+  return onlyOne(
+    [...members.values()].flatMap((raw) => lookInMember(raw, inside) ?? []),
+    'the JSON object',
+  )
+}
+
+function onlyOne(all: readonly FoundEvidence[], where: string): FoundEvidence | undefined {
   if (all.length < 2) return all[0]
-  throw new EvidenceInvalid(CHECK, {
-    message: 'looking for evidence: the JSON object has several pieces',
+  throw severalPieces(where, all.map(({ kind }) => kind).join(', '))
+}
+
+const severalPieces = (where: string, pieces: string): EvidenceInvalid =>
+  new EvidenceInvalid(CHECK, {
+    message: `looking for evidence: ${where} has several pieces`,
     expected: 'one piece of evidence',
-    found: all.map(({ kind }) => kind).join(', '),
+    found: pieces,
     remedy: 'give each of them in a file of its own',
   })
-}
 
 function lookInMember(raw: string, wrappings: readonly Wrapping[]): FoundEvidence | undefined {
   if (raw.startsWith('{')) return lookInJson(raw, new TextEncoder().encode(raw), wrappings)
-  if (!raw.startsWith('"') || raw.length < MIN_TEXT) return undefined
+  if (raw.length < MIN_TEXT) return undefined
+  if (raw.startsWith('[')) {
+    const bytes = bytesInList(raw)
+    return bytes && look(bytes, wrappings)
+  }
+  if (!raw.startsWith('"')) return undefined
   const value = unlessInvalid(() => parseJson(raw))
+  if (typeof value === 'string' && value.trimStart().startsWith('{')) {
+    return lookInJson(value.trim(), new TextEncoder().encode(value), wrappings)
+  }
   // How the member is written down is not worth a name of its own: hex and base64 are what JSON has for bytes.
   const decoded = typeof value === 'string' ? decodeText(value.trim()) : undefined
   return decoded && look(decoded.bytes, wrappings)
+}
+
+/** A list of numbers from 0 to 255, which is how some libraries write bytes. */
+function bytesInList(raw: string): Uint8Array | undefined {
+  if (!/^\[[\d,\s]+\]$/.test(raw)) return undefined
+  const list = unlessInvalid(() => parseJson(raw))
+  const isBytes = Array.isArray(list) && list.every((one) => Number.isInteger(one) && one >= 0 && one <= 255)
+  return isBytes ? Uint8Array.from(list.map(Number)) : undefined
 }
 
 /** The members that azure/evidence.ts reads; here a `quote` is an object, elsewhere it is text. */

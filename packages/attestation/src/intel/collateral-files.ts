@@ -17,7 +17,7 @@ const CBOR_MAP_OF_2 = 0xa2
 
 /**
  * Reads collateral files, each known by its content: TCB info and QE identity (JSON answers of PCS), CRLs and certificates
- * (DER, PEM, or hex of DER), our own bundles (docs/collateral.md; what is about AMD in them is left alone), and those of `dcap-qvl`, Fortanix, Oasis, Open Enclave and Intel's quote library. A file
+ * (DER, PEM, hex or base64 of DER), our own bundles (docs/collateral.md; what is about AMD in them is left alone), and those of `dcap-qvl`, Fortanix, Oasis, Open Enclave and Intel's quote library. A file
  * that is empty or none of these is an error, never skipped.
  *
  * @throws EvidenceInvalid `collateral-format`

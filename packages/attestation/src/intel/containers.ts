@@ -1,6 +1,7 @@
 import { ByteReader } from '../core/bytes.ts'
 import { cborBytes, cborMap, cborText, decodeCbor } from '../core/cbor.ts'
-import { DER_TAG, DerReader } from '../core/der.ts'
+import { diceEvidence, extensionContents } from '../core/certificate-evidence.ts'
+import { DER_TAG } from '../core/der.ts'
 import { decodePem, fromBase64, fromHex, fromUtf8, toUtf8 } from '../core/encoding.ts'
 import { EvidenceInvalid, decoding, malformed, unlessInvalid } from '../core/errors.ts'
 import { parseJson, rawMembers } from '../core/json.ts'
@@ -52,6 +53,25 @@ function openEnclaveReport(bytes: Uint8Array): Uint8Array | undefined {
   })
 }
 
+/** Open Enclave's evidence header: u32 version 2 or 3, UUID of the format, u64 size of what follows. */
+const OE_EVIDENCE_HEADER_LENGTH = 28
+const OE_EVIDENCE_VERSIONS: readonly number[] = [2, 3]
+
+/** What `oe_get_evidence` gives: its header, then a quote (with custom claims after it) or a report of the older kind. */
+function openEnclaveEvidence(bytes: Uint8Array): Uint8Array | undefined {
+  if (bytes.length < OE_EVIDENCE_HEADER_LENGTH) return undefined
+  const reader = new ByteReader(bytes)
+  if (!OE_EVIDENCE_VERSIONS.includes(reader.u32le('version'))) return undefined
+  reader.skip(16, 'format id')
+  const size = reader.u64le('size')
+  const data = bytes.subarray(OE_EVIDENCE_HEADER_LENGTH)
+  if (!looksLikeQuote(data)) return openEnclaveReport(data)
+  return decoding(CHECK, 'the Open Enclave evidence', () => {
+    if (size > data.length) throw malformed('it is cut short', `${size} bytes`, `${data.length} bytes`)
+    return data.subarray(0, Number(size))
+  })
+}
+
 /**
  * Finds the one Intel quote in evidence as projects ship it: the quote itself, with an Open Enclave header, in an extension
  * of a certificate (RA-TLS), in a member of a JSON object, in Oasis' CBOR bundle, or any of these as hex or base64 text.
@@ -73,7 +93,7 @@ const container = (form: QuoteContainer['form'], quote: Uint8Array): QuoteContai
 
 function findBinary(bytes: Uint8Array): QuoteContainer | undefined {
   if (looksLikeQuote(bytes)) return container('quote', bytes)
-  const report = openEnclaveReport(bytes)
+  const report = openEnclaveReport(bytes) ?? openEnclaveEvidence(bytes)
   if (report) return container('open-enclave-report', report)
   if (bytes[0] === DER_TAG.sequence) return findInCertificate(bytes)
   return findInCbor(bytes)
@@ -82,23 +102,28 @@ function findBinary(bytes: Uint8Array): QuoteContainer | undefined {
 function findInCertificate(der: Uint8Array): QuoteContainer | undefined {
   const certificate = unlessInvalid(() => parseCertificate(der))
   if (!certificate) return undefined
-  const found = [...certificate.extensions.values()].flatMap(({ value }) => quoteInExtension(value))
-  const quote = onlyOne(found, 'the certificate')
-  return quote && { ...container('certificate', quote), certificate }
+  const quote = onlyOne(extensionContents(certificate).flatMap(quotesIn), 'the certificate')
+  // Certificates that have both have two quotes, of different report data. The plain one binds the key itself.
+  const [found] = quote ? [quote] : quotesIn(diceEvidence(certificate) ?? new Uint8Array(0))
+  return found && { ...container('certificate', found), certificate }
 }
 
-/** An extension's value is the quote, or an OCTET STRING around it. */
-function quoteInExtension(value: Uint8Array): Uint8Array[] {
-  const inner = unlessInvalid(() => new DerReader(value).read('extension', DER_TAG.octetString).content)
-  return [value, ...(inner ? [inner] : [])].flatMap((bytes) => {
-    if (looksLikeQuote(bytes)) return [bytes]
-    return openEnclaveReport(bytes) ?? []
-  })
+function quotesIn(bytes: Uint8Array): Uint8Array[] {
+  if (looksLikeQuote(bytes)) return [bytes]
+  const quote = openEnclaveReport(bytes) ?? openEnclaveEvidence(bytes)
+  return quote ? [quote] : []
 }
+
+/** Oasis' attestation has its bundle as `quote.pcs`. */
+const MAX_CBOR_MAPS = 3
 
 /** Oasis' bundle: `{quote, tcb: {tcb_info: {tcb_info, signature}, qe_id: {enclave_identity, signature}, certs}}`. */
 function findInCbor(bytes: Uint8Array): QuoteContainer | undefined {
-  const bundle = unlessInvalid(() => cborMap(decodeCbor(bytes), 'bundle'))
+  let bundle = unlessInvalid(() => cborMap(decodeCbor(bytes), 'bundle'))
+  for (let depth = 1; depth < MAX_CBOR_MAPS; depth++) {
+    const inner = bundle?.get('quote') ?? bundle?.get('pcs')
+    if (inner instanceof Map) bundle = cborMap(inner, 'quote')
+  }
   const quote = bundle?.get('quote')
   if (!bundle || !(quote instanceof Uint8Array) || !looksLikeQuote(quote)) return undefined
   const tcb = bundle.get('tcb')
@@ -141,7 +166,7 @@ function findInJson(text: string): QuoteContainer | undefined {
     const value = raw.startsWith('"') ? unlessInvalid(() => parseJson(raw)) : undefined
     const decoded = typeof value === 'string' ? decodeText(value.trim()) : undefined
     if (!decoded) return []
-    return looksLikeQuote(decoded.bytes) ? [decoded.bytes] : (openEnclaveReport(decoded.bytes) ?? [])
+    return quotesIn(decoded.bytes)
   })
   const quote = onlyOne(found, 'the JSON object')
   return quote && container('json', quote)

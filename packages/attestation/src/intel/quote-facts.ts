@@ -47,12 +47,10 @@ export function quoteFacts(quote: Quote): Record<string, Json> {
 }
 
 function bodyFacts(quote: Quote): Record<string, Json> {
-  if (quote.kind === 'sgx-quote') return { body_type: 'SGX', body: sgxReportFacts(quote.body) }
-  return {
-    body_type: quote.body.extension ? 'TD15' : 'TD10',
-    ...(quote.bodyType === undefined ? {} : { body_type_raw: quote.bodyType }),
-    body: tdReportFacts(quote.body),
-  }
+  const type = quote.bodyType === undefined ? {} : { body_type_raw: quote.bodyType }
+  return quote.kind === 'sgx-quote'
+    ? { body_type: 'SGX', ...type, body: sgxReportFacts(quote.body) }
+    : { body_type: quote.body.extension ? 'TD15' : 'TD10', ...type, body: tdReportFacts(quote.body) }
 }
 
 export function sgxReportFacts(report: SgxReport): Record<string, Json> {

@@ -14,8 +14,13 @@ export const QUOTE_HEADER_LENGTH = 48
 const ATTESTATION_KEY_ECDSA_P256 = 2
 const TEE_TYPE_SGX = 0x00000000
 const TEE_TYPE_TDX = 0x00000081
-const BODY_TD_REPORT_10 = 2
-const BODY_TD_REPORT_15 = 3
+/** Body types of v5, with the TEE and the length that each belongs to. */
+const BODIES: ReadonlyMap<number, { readonly teeType: QuoteHeader['teeType']; readonly length: number }> =
+  new Map([
+    [1, { teeType: 'SGX', length: SGX_REPORT_LENGTH }],
+    [2, { teeType: 'TDX', length: TD_REPORT_10_LENGTH }],
+    [3, { teeType: 'TDX', length: TD_REPORT_15_LENGTH }],
+  ])
 /** 939a7233-f79c-4ca9-940a-0db3957f0607. */
 export const INTEL_QE_VENDOR_ID = '939a7233f79c4ca9940a0db3957f0607'
 
@@ -80,6 +85,8 @@ interface QuoteCommon {
   readonly certification: CertificationData
   /** 6 for v4 and v5. */
   readonly outerCertificationType: number | undefined
+  /** What a v5 quote names: 1 for SGX, 2 for TDX 1.0, 3 for TDX 1.5. */
+  readonly bodyType: number | undefined
   readonly signatureDataLength: number
   /** Bytes that belong to the quote. */
   readonly length: number
@@ -95,14 +102,12 @@ export interface SgxQuote extends QuoteCommon {
 export interface TdxQuote extends QuoteCommon {
   readonly kind: 'tdx-quote'
   readonly body: TdReport
-  /** The body type that a v5 quote names: 2 for TDX 1.0, 3 for TDX 1.5. */
-  readonly bodyType: number | undefined
 }
 
 export type Quote = SgxQuote | TdxQuote
 
 /**
- * Reads a quote (SGX v3; TDX v4, and v5 with body type 2 or 3). Takes a copy, so the caller's buffer may change afterwards.
+ * Reads a quote (SGX v3; SGX and TDX v4, and v5 with body type 1, 2 or 3). Takes a copy, so the caller's buffer may change afterwards.
  * Bytes after the quote are allowed; see {@link QuoteCommon.trailing}.
  *
  * @throws EvidenceInvalid `quote-format` or `qe-vendor`
@@ -174,13 +179,13 @@ function readHeader(reader: ByteReader): QuoteHeader {
       String(attestationKeyType),
     )
   }
-  // In v3 these four bytes are reserved and zero, which is the SGX type as well.
+  // In v3 these four bytes are reserved and zero, which is the SGX type as well. Later versions may have either.
   const teeType = reader.u32le('TEE type')
-  const expected = version === 3 ? TEE_TYPE_SGX : TEE_TYPE_TDX
-  if (teeType !== expected) {
+  const known = version === 3 ? [TEE_TYPE_SGX] : [TEE_TYPE_SGX, TEE_TYPE_TDX]
+  if (!known.includes(teeType)) {
     throw malformed(
       `its TEE type does not fit version ${version}`,
-      `0x${expected.toString(16)}`,
+      known.map((one) => `0x${one.toString(16)}`).join(' or '),
       `0x${teeType.toString(16)}`,
     )
   }
@@ -205,30 +210,43 @@ function readHeader(reader: ByteReader): QuoteHeader {
   }
 }
 
-type Body = Pick<SgxQuote, 'kind' | 'body'> | Pick<TdxQuote, 'kind' | 'body' | 'bodyType'>
+type Body = Pick<SgxQuote, 'kind' | 'body' | 'bodyType'> | Pick<TdxQuote, 'kind' | 'body' | 'bodyType'>
 
-function readBody(reader: ByteReader, header: QuoteHeader): Body {
-  if (header.version === 3) {
-    return { kind: 'sgx-quote', body: parseSgxReport(reader.take(SGX_REPORT_LENGTH, 'enclave report')) }
-  }
-  if (header.version === 4) {
-    const body = parseTdReport(reader.take(TD_REPORT_10_LENGTH, 'TD report'))
-    return { kind: 'tdx-quote', body, bodyType: undefined }
+function readBody(reader: ByteReader, { version, teeType }: QuoteHeader): Body {
+  if (version !== 5) {
+    const length = teeType === 'SGX' ? SGX_REPORT_LENGTH : TD_REPORT_10_LENGTH
+    return bodyOf(reader, teeType, length, undefined)
   }
   const bodyType = reader.u16le('body type')
-  if (bodyType !== BODY_TD_REPORT_10 && bodyType !== BODY_TD_REPORT_15) {
-    throw malformed('it has an unsupported body type', '2 (TDX 1.0) or 3 (TDX 1.5)', String(bodyType))
+  const described = BODIES.get(bodyType)
+  if (described?.teeType !== teeType) {
+    const known = [...BODIES].flatMap(([type, body]) => (body.teeType === teeType ? [type] : []))
+    throw malformed(
+      `its body type does not fit the TEE type, ${teeType}`,
+      known.join(' or '),
+      String(bodyType),
+    )
   }
-  const expected = bodyType === BODY_TD_REPORT_10 ? TD_REPORT_10_LENGTH : TD_REPORT_15_LENGTH
   const length = reader.u32le('body size')
-  if (length !== expected) {
+  if (length !== described.length) {
     throw malformed(
       `its body size does not fit body type ${bodyType}`,
-      `${expected} bytes`,
+      `${described.length} bytes`,
       `${length} bytes`,
     )
   }
-  return { kind: 'tdx-quote', body: parseTdReport(reader.take(length, 'TD report')), bodyType }
+  return bodyOf(reader, teeType, length, bodyType)
+}
+
+function bodyOf(
+  reader: ByteReader,
+  teeType: QuoteHeader['teeType'],
+  length: number,
+  bodyType: number | undefined,
+): Body {
+  return teeType === 'SGX'
+    ? { kind: 'sgx-quote', body: parseSgxReport(reader.take(length, 'enclave report')), bodyType }
+    : { kind: 'tdx-quote', body: parseTdReport(reader.take(length, 'TD report')), bodyType }
 }
 
 /** Quotes v4 and v5 wrap QE report and certification data once more, as certification data of type 6. */

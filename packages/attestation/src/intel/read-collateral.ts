@@ -2,7 +2,7 @@ import { bytesEqual } from '../core/bytes.ts'
 import { parseRevocationList } from '../core/crl.ts'
 import type { RevocationList } from '../core/crl.ts'
 import { DER_TAG, DerReader, readSingle } from '../core/der.ts'
-import { decodePem, excerpt, fromHex, fromUtf8, toUtf8 } from '../core/encoding.ts'
+import { decodePem, excerpt, fromBase64, fromHex, fromUtf8, toUtf8 } from '../core/encoding.ts'
 import { EvidenceInvalid, decoding, malformed } from '../core/errors.ts'
 import { parseJson, rawMembers } from '../core/json.ts'
 import { portSignature } from '../core/signature-algorithm.ts'
@@ -23,7 +23,7 @@ export interface IntelCollateralParts {
   /** JSON, `{"enclaveIdentity": …, "signature": …}`. */
   readonly qeIdentity: Uint8Array
   readonly qeIdentityIssuerChain: Uint8Array
-  /** DER, PEM, or hex of DER. */
+  /** DER, PEM, hex or base64 of DER. */
   readonly pckCrl: Uint8Array
   readonly pckCrlIssuerChain: Uint8Array
   readonly rootCaCrl: Uint8Array
@@ -59,8 +59,8 @@ export function collateralFromParts(parts: IntelCollateralParts): IntelCollatera
 }
 
 /**
- * Reads one document: TCB info or QE identity (JSON answers of PCS), CRL or certificates (DER, PEM, or hex of DER), or a JSON
- * object with all of them as other verifiers keep it.
+ * Reads one document: TCB info or QE identity (JSON answers of PCS), CRL or certificates (DER, PEM, hex or base64 of DER), or a
+ * JSON object with all of them as other verifiers keep it.
  *
  * @param what its name, for errors
  * @throws EvidenceInvalid `collateral-format`
@@ -78,9 +78,12 @@ function read(file: Uint8Array, what: string): IntelCollateral {
     }
     // A copy, so that what was read can't change before it is verified.
     const bytes = new Uint8Array(file)
-    return bytes[0] === DER_TAG.sequence ? readDer(bytes) : readText(trimmed(fromUtf8(bytes)))
+    return isDer(bytes) ? readDer(bytes) : readText(trimmed(fromUtf8(bytes)))
   })
 }
+
+/** A SEQUENCE, and not the text `0x`, which would be one of 120 bytes: no certificate or list is that short. */
+const isDer = ([tag, length]: Uint8Array): boolean => tag === DER_TAG.sequence && length !== 0x78
 
 /** Without white space around it, and without the NUL that C programs leave at the end. */
 const trimmed = (text: string): string => text.replace(/\0$/, '').trim()
@@ -88,9 +91,11 @@ const trimmed = (text: string): string => text.replace(/\0$/, '').trim()
 function readText(text: string): IntelCollateral {
   if (text.startsWith('{')) return readJson(text)
   if (text.includes('-----BEGIN')) return readPem(percentDecoded(text))
-  // A DER SEQUENCE in hex.
-  if (/^30[0-9a-fA-F]{6}/.test(text)) return readDer(fromHex(text))
-  throw malformed('it is no collateral', 'JSON, PEM, DER or hex of DER', excerpt(text))
+  // A DER SEQUENCE in hex, or in base64: its length has two octets or more.
+  const digits = text.replace(/^0[xX]/, '').replace(/\s+/g, '')
+  if (/^30[0-9a-fA-F]{6}/.test(digits)) return readDer(fromHex(digits))
+  if (/^MI[E-P][A-Za-z0-9+/_-]{4}/.test(digits)) return readDer(fromBase64(digits))
+  throw malformed('it is no collateral', 'JSON, PEM, DER, or hex or base64 of DER', excerpt(text))
 }
 
 /** PCS sends chains percent-encoded in headers. */

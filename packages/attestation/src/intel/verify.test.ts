@@ -38,6 +38,26 @@ const tdx = (changes: Parameters<IntelPlatform['parts']>[0] = {}): IntelCollater
   collateralFromParts(platform.parts(changes, 'TDX'))
 
 suite('a genuine quote', () => {
+  test('of SGX in versions 4 and 5 of the format', async () => {
+    for (const version of [4, 5] as const) {
+      const claims = await verifier.verifyQuote(platform.sgxQuoteOf(version), sgx(), AT)
+      assert.deepEqual(
+        [claims.kind, claims.quote.header.version, claims.quote.bodyType],
+        ['sgx-quote', version, version === 5 ? 1 : undefined],
+      )
+      await refused('tcb-info', platform.sgxQuoteOf(version), tdx)
+    }
+    // A body of another type than the TEE, whatever it is.
+    for (const [bodyType, teeType] of [
+      [2, 0],
+      [4, 0],
+      [1, 0x81],
+      [1, 0x82],
+    ] as const) {
+      await refused('quote-format', platform.sgxQuoteOf(5, bodyType, teeType), sgx)
+    }
+  })
+
   test('of SGX verifies, with claims and every check', async () => {
     const claims = await verifier.verifyQuote(platform.sgxQuote(), sgx(), AT)
     assert.equal(claims.kind, 'sgx-quote')
@@ -122,6 +142,23 @@ suite('a heap of files', () => {
     pckCrl: other.pckCrl({ thisUpdate: newer }),
     rootCaCrl: other.rootCrl({ thisUpdate: newer }),
   }
+
+  test('may have lists and certificates as hex or base64', async () => {
+    const parts = platform.parts()
+    const forms: readonly ((der: Uint8Array) => string)[] = [
+      (der) => `0x${Buffer.from(der).toString('hex')}\n`,
+      (der) => Buffer.from(der).toString('hex').toUpperCase().replace(/.{64}/g, '$&\n'),
+      (der) => Buffer.from(der).toString('base64').replace(/.{64}/g, '$&\r\n'),
+      (der) => Buffer.from(der).toString('base64url'),
+    ]
+    for (const form of forms) {
+      const texts = [parts.pckCrl, parts.rootCaCrl, platform.signer, platform.ca].map((der) =>
+        toUtf8(form(der)),
+      )
+      const heap = collateralFromFiles([parts.tcbInfo, parts.qeIdentity, ...texts])
+      assert.equal((await verifier.verifyQuote(platform.sgxQuote(), heap, AT)).tcb.status, 'UpToDate')
+    }
+  })
 
   test('may hold what is not genuine beside what is', async () => {
     const own = files(platform.parts())

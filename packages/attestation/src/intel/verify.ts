@@ -62,7 +62,7 @@ export interface IntelVerifier {
    * what you want is for an appraisal to say (`appraiseSgx`, `appraiseTdx`), debug enclaves and outdated platforms
    * included.
    *
-   * @param evidence a quote (SGX v3, TDX v4 or v5), or an SGX quote with Open Enclave's header
+   * @param evidence a quote (SGX v3 to v5, TDX v4 or v5), or an SGX quote with Open Enclave's header
    * @param rules what is forgiven about collateral; default: nothing. What was is in the check `collateral-grace`
    * @throws EvidenceInvalid with the check that failed, and those before it
    */

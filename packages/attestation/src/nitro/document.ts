@@ -48,6 +48,8 @@ export interface NitroDocument {
 export interface NitroMessage {
   readonly cose: CoseSign1
   readonly document: NitroDocument
+  /** Names of the payload's members, in its order; what AWS may add is there too. */
+  readonly keys: readonly string[]
   readonly certificate: Uint8Array
   /** The root first. */
   readonly cabundle: readonly Uint8Array[]
@@ -69,6 +71,7 @@ export function parseNitroDocument(bytes: Uint8Array): NitroMessage {
     return {
       cose,
       document: readDocument(payload),
+      keys: [...payload.keys()].filter((key) => typeof key === 'string'),
       certificate: cborBytes(payload.get('certificate'), 'certificate'),
       cabundle: readBundle(payload.get('cabundle')),
     }

@@ -1,7 +1,8 @@
 import { isSignedBy, timeText } from '../core/chain.ts'
 import type { CryptoPort } from '../core/crypto.ts'
+import { distinguishedName } from '../core/distinguished-name.ts'
 import { toHex } from '../core/encoding.ts'
-import { EvidenceInvalid } from '../core/errors.ts'
+import { EvidenceInvalid, decoding } from '../core/errors.ts'
 import { parseCertificate } from '../core/x509.ts'
 import type { Certificate } from '../core/x509.ts'
 import type { NitroDocument, NitroMessage } from './document.ts'
@@ -11,10 +12,11 @@ import type { NitroClaims } from './verify.ts'
  * What stands in a document, under AWS's names, for people and tools that look into it. Byte fields are lower-case hex.
  * Nothing of it is verified.
  */
-export function nitroFacts({ cose, document, cabundle }: NitroMessage) {
+export function nitroFacts({ cose, document, keys, cabundle }: NitroMessage) {
   return {
     cose_tag18: cose.tagged,
     protected: toHex(cose.protectedBytes),
+    keys,
     ...documentFacts(document),
     sig_len: cose.signature.length,
     chain_len: cabundle.length + 1,
@@ -29,6 +31,7 @@ export async function nitroCertificateFacts({ certificate, cabundle }: NitroMess
   if (!leaf) return {}
   const time = (instant: number): string => timeText(new Date(instant))
   return {
+    chain_subjects: subjectsOf(parsed),
     chain_sigs_root_first: await Promise.all(
       parsed.map((one, index) => isSignedBy(crypto, one, parsed[index - 1] ?? one)),
     ),
@@ -39,6 +42,12 @@ export async function nitroCertificateFacts({ certificate, cabundle }: NitroMess
     valid_to: time(Math.min(...parsed.map(({ notAfter }) => notAfter.getTime()))),
   }
 }
+
+/** RFC 4514, the root first. */
+const subjectsOf = (certificates: readonly Certificate[]): string[] =>
+  decoding('certificate-chain', 'the subjects of the certificates', () =>
+    certificates.map(({ subject }) => distinguishedName(subject)),
+  )
 
 function readCertificates(all: readonly Uint8Array[]): Certificate[] | EvidenceInvalid {
   try {

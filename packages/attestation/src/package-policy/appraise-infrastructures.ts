@@ -1,5 +1,5 @@
 import { appraiseSnpPlatform } from '../amd/appraise.ts'
-import { PolicyMismatch } from '../core/errors.ts'
+import { PolicyMismatch, failureSentence } from '../core/errors.ts'
 import type { Check } from '../core/result.ts'
 import { appraiseIntelPlatform } from '../intel/appraise-platform.ts'
 import { appraiseNitroPlatform } from '../nitro/appraise.ts'
@@ -30,7 +30,7 @@ export function appraiseInfrastructures(
       return [...outcome, { name: 'infrastructure', outcome: 'passed', found: name }]
     }
     failed.push(outcome)
-    reasons.push(`"${name}": ${outcome.message}`)
+    reasons.push(`"${name}": ${failureSentence(outcome)}`)
   }
   const shown = reasons.slice(0, REASONS_SHOWN)
   if (reasons.length > shown.length) shown.push(`${reasons.length - shown.length} others`)

@@ -127,7 +127,7 @@ function notAccepted(kind: EvidenceKind, policy: PackagePolicy): PolicyMismatch 
   const expected = accepted.length > 0 ? `evidence of ${accepted.join(' or ')}` : 'nothing'
   const found = `evidence of ${KINDS[kind].name}`
   return new PolicyMismatch('evidence-kind', {
-    message: `the workload runs on another kind of TEE than the package accepts: expected ${expected}, found ${found}`,
+    message: 'the workload runs on another kind of TEE than the package accepts',
     expected,
     found,
     remedy: 'run the workload on a TEE that the package names, or add this kind to the package',

@@ -278,6 +278,6 @@ const quote = (given: string): string => JSON.stringify(given.slice(0, 100).toWe
 function describe(value: unknown): string {
   if (typeof value === 'string') return 'a text'
   if (typeof value === 'number' || typeof value === 'bigint') return `the number ${value}`
-  if (typeof value === 'boolean') return String(value)
+  if (typeof value === 'boolean' || value === null) return String(value)
   return isList(value) ? 'a list' : 'an object'
 }

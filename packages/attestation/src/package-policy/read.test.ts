@@ -130,6 +130,11 @@ suite('which kinds a package names', () => {
 })
 
 suite('forms', () => {
+  test('null is called null', () => {
+    const [problem] = readPackagePolicy(null).problems
+    assert.equal(problem?.message, 'must be an object, but is null')
+  })
+
   const snp = (fields: object) => ({ SNP: { Measurement: measured, ...fields } })
   const wrong: readonly (readonly [entry: unknown, paths: readonly string[]])[] = [
     [null, ['']],

@@ -1,12 +1,4 @@
-import {
-  NO_AMD_COLLATERAL,
-  findQuote,
-  findSnpReport,
-  looksLikeAzureVtpmEvidence,
-  parseAzureVtpmEvidence,
-  parseHclReport,
-  readAmdCollateralFile,
-} from '@taw/attestation'
+import { EvidenceInvalid, failureSentence, findEvidence } from '@taw/attestation'
 import { nodeCrypto } from '@taw/attestation/node'
 import { printable } from '@taw/client'
 import { CollateralUnavailable, createCollateralService } from '@taw/collateral'
@@ -130,32 +122,13 @@ function readTee(name: string): 'SGX' | 'TDX' {
 }
 
 async function fetchForEvidence(bytes: Uint8Array, service: CollateralService): Promise<void> {
-  const text = new TextDecoder('latin1').decode(bytes.subarray(0, 1024 * 1024))
-  if (looksLikeAzureVtpmEvidence(text)) return fetchForAzure(bytes, service)
-  const snp = findSnpReport(bytes)
-  if (snp) {
-    const { report, certificateTable } = snp
-    const given = certificateTable && readAmdCollateralFile(certificateTable, 'the certificate table')
-    await service.forSnpReport(report, given)
-    return
-  }
-  if (!findQuote(bytes)) {
+  const evidence = findEvidence(bytes)
+  if (!evidence || evidence.kind === 'nitro-document' || evidence.kind === 'cca-token') {
     throw new CliError(
       'it has neither a quote of Intel nor an SEV-SNP report; other evidence needs no collateral',
     )
   }
-  await service.forQuote(bytes)
-}
-
-/** A vTPM's evidence holds the hardware's report; its TD quote lies beside it. */
-async function fetchForAzure(bytes: Uint8Array, service: CollateralService): Promise<void> {
-  const { hclReport, vcek, tdQuote } = parseAzureVtpmEvidence(bytes)
-  if (tdQuote) {
-    await service.forQuote(tdQuote)
-    return
-  }
-  const given = vcek ? readAmdCollateralFile(vcek, 'the VCEK certificate') : NO_AMD_COLLATERAL
-  await service.forSnpReport(parseHclReport(hclReport).hardwareReport, given)
+  await service.forEvidence(evidence)
 }
 
 async function attempt<Result>(doing: string, work: () => Promise<Result>): Promise<Result> {
@@ -163,6 +136,7 @@ async function attempt<Result>(doing: string, work: () => Promise<Result>): Prom
     return await work()
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    throw new CliError(`${doing}: ${printable(reason)}`, { cause: error })
+    const sentence = error instanceof EvidenceInvalid ? failureSentence(error) : reason
+    throw new CliError(`${doing}: ${printable(sentence)}`, { cause: error })
   }
 }

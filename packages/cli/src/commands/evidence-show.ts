@@ -1,23 +1,37 @@
-import { EvidenceInvalid, evidenceFacts } from '@taw/attestation'
+import { EvidenceInvalid, evidenceFacts, failureSentence } from '@taw/attestation'
 import { nodeCrypto } from '@taw/attestation/node'
 import { printable } from '@taw/client'
-import type { CommandHandler } from '../command.ts'
+import type { CommandHandler, Invocation } from '../command.ts'
 import { CliError } from '../errors.ts'
 import { factLines } from '../evidence/describe.ts'
 import { INVALID, UNUSABLE } from '../evidence/exit-codes.ts'
 import { printedFormat } from '../output/format.ts'
-import { kindNames, readEvidence, sentenceOf } from '../evidence/read-evidence.ts'
+import { kindNames, readEvidence } from '../evidence/read-evidence.ts'
 
 /** What stands in evidence, none of it verified. No network. */
 export const evidenceShow: CommandHandler = async ({ args, flags, stdout }) => {
   const [file = ''] = args
   const format = printedFormat(flags, UNUSABLE)
+  try {
+    return await show(file, format, stdout)
+  } catch (error) {
+    if (format === 'json' && error instanceof CliError) {
+      const { message } = error
+      stdout(json({ verified: false, kind: null, wrappings: [], facts: null, error: { message } }))
+    }
+    throw error
+  }
+}
+
+const json = (shown: unknown): string => `${JSON.stringify(shown, null, 2)}\n`
+
+async function show(file: string, format: 'text' | 'json', stdout: Invocation['stdout']): Promise<number> {
   const { evidence, ...failed } = readEvidence(file, undefined)
   if (evidence === undefined) throw unreadable(file, 'error' in failed ? failed.error : undefined)
   const facts = await readable(file, () => evidenceFacts(evidence, nodeCrypto))
   const { kind, wrappings } = evidence
   if (format === 'json') {
-    stdout(`${JSON.stringify({ verified: false, kind, wrappings, facts }, null, 2)}\n`)
+    stdout(json({ verified: false, kind, wrappings, facts }))
     return 0
   }
   const inside = wrappings.length > 0 ? `, in ${wrappings.join(', ')}` : ''
@@ -40,7 +54,10 @@ async function readable<Result>(file: string, read: () => Promise<Result>): Prom
 }
 
 const unreadable = (file: string, error: EvidenceInvalid | undefined): CliError =>
-  new CliError(`Showing ${JSON.stringify(file)}: ${printable(error ? sentenceOf(error) : 'no evidence')}`, {
-    exitCode: INVALID,
-    ...(error && { cause: error }),
-  })
+  new CliError(
+    `Showing ${JSON.stringify(file)}: ${printable(error ? failureSentence(error) : 'no evidence')}`,
+    {
+      exitCode: INVALID,
+      ...(error && { cause: error }),
+    },
+  )

@@ -118,6 +118,53 @@ suite('taw evidence verify', () => {
   })
 })
 
+suite('issuer chains', () => {
+  const [, [, file, time]] = CASES
+  const slots = JSON.parse(readFileSync(data('intel/tdx-v4-collateral.json'), 'utf8')) as Record<
+    string,
+    string
+  >
+  const slot = (name: string): string => slots[name] ?? assert.fail(name)
+  const document = (inner: string, name: string): string =>
+    scratchFile(`${name}.json`, `{"${inner}":${slot(name)},"signature":"${slot(`${name}_signature`)}"}`)
+  const documents = [
+    document('tcbInfo', 'tcb_info'),
+    document('enclaveIdentity', 'qe_identity'),
+    scratchFile('pck-crl.hex', slot('pck_crl')),
+    scratchFile('root-crl.hex', slot('root_ca_crl')),
+  ]
+  /** The PCK CA and the root: genuine, and no signers of documents. */
+  const wrong = scratchFile('pck-ca.pem', slot('pck_crl_issuer_chain'))
+  const right = scratchFile('signer.pem', slot('tcb_info_issuer_chain'))
+  const heap = (...files: readonly string[]) =>
+    verify(data(file), ...files.flatMap((one) => ['--collateral', one]), '--time', time)
+
+  test('of a heap of files, one that signed the documents is enough, and nothing less', async () => {
+    assert.equal((await heap(...documents, right)).code, 0)
+    assert.equal((await heap(...documents, wrong, right)).code, 0, 'the right one is there')
+    for (const files of [documents, [...documents, wrong]]) {
+      const { code, result } = await heap(...files)
+      assert.deepEqual([code, result.error?.check, result.claims], [1, 'tcb-info', null])
+      assert.match(result.error?.message ?? '', /issuer chain of the TCB info is missing/)
+    }
+  })
+
+  test('a chain that came with its document is the only one for it', async () => {
+    const bundle = (member: string): string =>
+      scratchFile('slots.json', JSON.stringify({ ...slots, [member]: slot('pck_crl_issuer_chain') }))
+    for (const [member, check] of [
+      ['tcb_info_issuer_chain', 'tcb-info'],
+      ['qe_identity_issuer_chain', 'qe-identity-document'],
+    ] as const) {
+      const { code, result } = await heap(bundle(member), right)
+      assert.deepEqual([code, result.error?.check], [1, check])
+      assert.match(result.error?.message ?? '', /which is not there for that/)
+    }
+    // The same documents beside it, without a chain, are a heap again.
+    assert.equal((await heap(bundle('tcb_info_issuer_chain'), ...documents, right)).code, 0)
+  })
+})
+
 suite('a TCB level', () => {
   const at = new Date('2025-06-15T00:00:00Z')
 

@@ -8,7 +8,7 @@ import type {
 } from '@taw/attestation'
 import { nodeCrypto } from '@taw/attestation/node'
 import type { FlagValues } from '../arguments/flag.ts'
-import type { CommandHandler } from '../command.ts'
+import type { CommandHandler, Invocation } from '../command.ts'
 import { CliError } from '../errors.ts'
 import { readCollateral } from '../evidence/collateral-files.ts'
 import { describeResult } from '../evidence/describe.ts'
@@ -18,25 +18,48 @@ import { printedFormat } from '../output/format.ts'
 import { readPolicyFile } from '../evidence/policy-file.ts'
 import { isKind, kinds, readEvidence } from '../evidence/read-evidence.ts'
 import { judge } from '../evidence/judge.ts'
-import { invalidResult } from '../evidence/result.ts'
+import { invalidResult, unusableResult } from '../evidence/result.ts'
 import type { VerificationResult } from '../evidence/result.ts'
 
 /** Whether evidence is genuine, and what a policy allows. No network: all that is needed are files. */
-export const evidenceVerify: CommandHandler = async ({ args, flags, stdout, stderr }) => {
-  const [file = ''] = args
+export const evidenceVerify: CommandHandler = async (invocation) => {
+  const { flags, stdout } = invocation
   const format = printedFormat(flags, UNUSABLE)
+  const json = (result: VerificationResult): string => `${JSON.stringify(result, null, 2)}\n`
+  try {
+    const result = await resultOf(invocation)
+    stdout(format === 'json' ? json(result) : describeResult(result, flags.string('policy') !== undefined))
+    return result.verdict === 'valid' ? 0 : INVALID
+  } catch (error) {
+    if (format === 'json' && error instanceof CliError) stdout(json(unusableResult(error.message)))
+    throw error
+  }
+}
+
+async function resultOf({ args, flags, stderr }: Invocation): Promise<VerificationResult> {
+  const [file = ''] = args
   const at = timeOf(flags, new Date(), UNUSABLE)
   const expected = expectedKind(flags)
   const policy = await readPolicyFile(flags, stderr)
-  const collateral = readCollateral(flags.strings('collateral') ?? [], at, stderr)
   const read = readEvidence(file, expected)
-  const result = read.evidence
-    ? await verify(read.evidence, collateral, policy, at)
-    : invalidResult(read.kind, read.error)
-  stdout(
-    format === 'json' ? `${JSON.stringify(result, null, 2)}\n` : describeResult(result, policy !== undefined),
-  )
-  return result.verdict === 'valid' ? 0 : INVALID
+  const collateral = collateralIn(flags.strings('collateral') ?? [], at, stderr)
+  if (!read.evidence) return invalidResult(read.kind, read.error)
+  if (collateral instanceof EvidenceInvalid) return invalidResult(read.evidence.kind, collateral)
+  return verify(read.evidence, collateral, policy, at)
+}
+
+/** Collateral that can't be read vouches for nothing, like collateral that is missing. A place that isn't there is an error. */
+function collateralIn(
+  places: readonly string[],
+  at: Date,
+  warn: (line: string) => void,
+): EvidenceCollateral | EvidenceInvalid {
+  try {
+    return readCollateral(places, at, warn)
+  } catch (error) {
+    if (error instanceof CliError && error.cause instanceof EvidenceInvalid) return error.cause
+    throw error
+  }
 }
 
 function expectedKind(flags: FlagValues): EvidenceKind | undefined {

@@ -1,9 +1,9 @@
-import { EvidenceInvalid, findEvidence, readPackagePolicy } from '@taw/attestation'
+import { EvidenceInvalid, failureSentence, findEvidence, readPackagePolicy } from '@taw/attestation'
 import { printable } from '@taw/client'
 import type { CommandHandler, Invocation } from '../command.ts'
 import { CliError } from '../errors.ts'
 import { printedFormat } from '../output/format.ts'
-import { kindNames, sentenceOf } from '../evidence/read-evidence.ts'
+import { kindNames } from '../evidence/read-evidence.ts'
 import { readInput } from '../output/files.ts'
 import { findEnclave } from '../package-info/find-enclave.ts'
 import type { FoundEnclave } from '../package-info/find-enclave.ts'
@@ -59,6 +59,6 @@ function printEvidence(place: string, { stdout, stderr }: Pick<Invocation, 'stdo
     }
   } catch (error) {
     if (!(error instanceof EvidenceInvalid)) throw error
-    throw new CliError(`Reading ${where}: ${printable(sentenceOf(error))}`, { cause: error })
+    throw new CliError(`Reading ${where}: ${printable(failureSentence(error))}`, { cause: error })
   }
 }

@@ -35,7 +35,12 @@ function invocation(): Invocation & { readonly said: string[] } {
 function coordinator(insecure: boolean): Promise<VerifiedCoordinator> {
   const pki = makeCoordinatorPki()
   const chain = parseCertificateChain(pki.intermediate + pki.root, 'the test')
-  const evidence = { chain, quote: Buffer.from('quote'), serverCertificate: chain.root.raw }
+  const evidence = {
+    chain,
+    quote: Buffer.from('quote'),
+    collateral: undefined,
+    serverCertificate: chain.root.raw,
+  }
   const identity = parseEraConfig(JSON.stringify({ UniqueID: '00'.repeat(32) }), 'the test')
   const policy = { package: identity }
   return verifyEvidence(

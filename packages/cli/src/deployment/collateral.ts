@@ -10,11 +10,14 @@ import { readInput } from '../output/files.ts'
 /** A source of collateral, and what ends its connections. */
 export interface OpenedCollateral extends Disposable {
   readonly source: CollateralSource
+  /** Whether what the Coordinator gives along will do where the source has none. */
+  readonly acceptFromCoordinator: boolean
 }
 
 /**
  * Where a command that verifies a Coordinator gets collateral from: `TAW_COLLATERAL` (a file or folder; then nothing is
- * fetched), else the services of `TAW_PCCS_URL` and `TAW_KDS_URL`, by default the vendors' own.
+ * fetched), else the services of `TAW_PCCS_URL` and `TAW_KDS_URL`, by default the vendors' own; `off`: none. Who names a
+ * file or a service wants no other word than that one's; else the Coordinator's own collateral is the last resort.
  *
  * @throws CliError
  */
@@ -24,6 +27,7 @@ export function openCollateral({ env, stderr }: Invocation): OpenedCollateral {
     const collateral = readCollateral([place], new Date(), stderr)
     return {
       source: { forEvidence: () => Promise.resolve(collateral) },
+      acceptFromCoordinator: false,
       [Symbol.dispose]: () => undefined,
     }
   }
@@ -35,14 +39,13 @@ export function openCollateral({ env, stderr }: Invocation): OpenedCollateral {
       noProxy: env['NO_PROXY'] ?? env['no_proxy'],
     },
   }
+  const urls = [env['TAW_PCCS_URL'], env['TAW_KDS_URL']]
+  const [intel, amd] = urls.map((url) => (url === 'off' ? url : { ...connection, url }))
   try {
-    const service = createCollateralService({
-      crypto: nodeCrypto,
-      intel: { ...connection, url: env['TAW_PCCS_URL'] },
-      amd: { ...connection, url: env['TAW_KDS_URL'] },
-    })
+    const service = createCollateralService({ crypto: nodeCrypto, intel, amd })
     return {
       source: service,
+      acceptFromCoordinator: urls.every((url) => url === undefined || url === 'off'),
       [Symbol.dispose]: () => {
         service.close()
       },

@@ -3,6 +3,7 @@ import {
   CoordinatorClient,
   createQuoteVerifier,
   formatAddress,
+  printable,
   requestEvidence,
   verifyEvidence,
 } from '@taw/client'
@@ -43,9 +44,20 @@ export async function verifyDeployment(
   if (flags.bool('insecure')) return verify(invocation, address, { insecure: true })
   const policy = readPolicy(invocation)
   using collateral = openCollateral(invocation)
-  const verifyQuote = createQuoteVerifier({ collateral: collateral.source })
+  const { source, acceptFromCoordinator } = collateral
+  const verifyQuote = createQuoteVerifier({
+    collateral: source,
+    acceptFromCoordinator,
+    notice: (reason) => {
+      invocation.stderr(printable(fromCoordinator(reason)))
+    },
+  })
   return await verify(invocation, address, { insecure: false, policy, verifyQuote })
 }
+
+const fromCoordinator = (reason: Error | undefined): string =>
+  'Using the collateral that the Coordinator gives along, which its CPU vendor signed and which is valid now; whether ' +
+  `there is a newer one is not known${reason === undefined ? '' : `: ${reason.message}`}`
 
 async function verify(
   invocation: Invocation,

@@ -3,17 +3,17 @@ import path from 'node:path'
 import {
   EvidenceInvalid,
   NO_EVIDENCE_COLLATERAL,
+  failureSentence,
   findEvidence,
   genuineAmdRoots,
   mergeEvidenceCollateral,
   readEvidenceCollateral,
 } from '@taw/attestation'
-import type { AmdCollateral, EvidenceCollateral } from '@taw/attestation'
+import type { AmdCollateral, EvidenceCollateral, FoundEvidence } from '@taw/attestation'
 import { printable } from '@taw/client'
 import { CliError } from '../errors.ts'
 import { readInput } from '../output/files.ts'
 import { UNUSABLE } from './exit-codes.ts'
-import { sentenceOf } from './read-evidence.ts'
 
 /** Files that are read of one folder, and levels of folders. Ten years of one platform's collateral are some hundred. */
 const maxFiles = 20_000
@@ -48,7 +48,7 @@ function readNamed(file: string): EvidenceCollateral {
   const bytes = readInput(file, 'the collateral', UNUSABLE)
   const read = readFile(bytes, file)
   if (!(read instanceof EvidenceInvalid)) return read
-  throw new CliError(`Reading the collateral ${JSON.stringify(file)}: ${printable(sentenceOf(read))}`, {
+  throw new CliError(`Reading the collateral ${JSON.stringify(file)}: ${printable(failureSentence(read))}`, {
     exitCode: UNUSABLE,
     cause: read,
   })
@@ -71,11 +71,13 @@ function readFolder(
     }
     if (isRevocationList(bytes, file)) {
       throw new CliError(
-        `Reading the revocation list ${JSON.stringify(file)}: ${printable(sentenceOf(read))}; replace it, or take it away`,
+        `Reading the revocation list ${JSON.stringify(file)}: ${printable(failureSentence(read))}; replace it, or take it away`,
         { exitCode: UNUSABLE, cause: read },
       )
     }
-    ;(looksLikeCollateral(bytes) ? damaged : unrelated).push(path.relative(folder, file))
+    ;(looksLikeCollateral(bytes) && !isEvidence(bytes) ? damaged : unrelated).push(
+      path.relative(folder, file),
+    )
     return NO_EVIDENCE_COLLATERAL
   })
   warnOf(warn, `Not used, because damaged: in ${JSON.stringify(folder)}`, damaged)
@@ -101,14 +103,21 @@ function readFile(bytes: Uint8Array, file: string): EvidenceCollateral | Evidenc
 }
 
 function besideEvidence(bytes: Uint8Array): EvidenceCollateral | undefined {
+  const collateral = evidenceIn(bytes)?.collateral
+  return collateral && isSomething(collateral) ? collateral : undefined
+}
+
+function evidenceIn(bytes: Uint8Array): FoundEvidence | undefined {
   try {
-    const collateral = findEvidence(bytes)?.collateral
-    return collateral && isSomething(collateral) ? collateral : undefined
+    return findEvidence(bytes)
   } catch (error) {
     if (error instanceof EvidenceInvalid) return undefined
     throw error
   }
 }
+
+/** Quotes have PEM inside, and lie beside their collateral. */
+const isEvidence = (bytes: Uint8Array): boolean => evidenceIn(bytes) !== undefined
 
 const isSomething = ({ intel, amd, ccaPlatformKeys }: EvidenceCollateral): boolean =>
   [

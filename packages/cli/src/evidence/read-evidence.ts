@@ -82,7 +82,3 @@ function otherKind(expected: EvidenceKind, kind: EvidenceKind, file: string): Ev
     remedy: `give the ${kindNames[expected]}, or leave --kind away`,
   })
 }
-
-/** For errors of `findEvidence` and the commands: one sentence with all that is known. */
-export const sentenceOf = ({ message, expected, found, remedy }: EvidenceInvalid): string =>
-  `${message}: expected ${expected}, found ${found}${remedy === undefined ? '' : `; ${remedy}`}`

@@ -58,6 +58,25 @@ export function invalidResult(kind: EvidenceKind | undefined, error: EvidenceInv
   }
 }
 
+/** Nothing was looked at: the command or a file can't be used. */
+export function unusableResult(message: string): VerificationResult {
+  return {
+    verdict: 'invalid',
+    kind: null,
+    tcbStatus: null,
+    advisories: [],
+    claims: null,
+    checks: [],
+    error: {
+      check: 'input',
+      message,
+      expected: 'flags and files that can be used',
+      found: 'others',
+      remedy: 'correct the command, or the file that it names; nothing was verified',
+    },
+  }
+}
+
 /** Genuine evidence that the policy doesn't allow. */
 export function mismatchResult({ claims, json }: Genuine, error: PolicyMismatch): VerificationResult {
   return {
@@ -103,6 +122,9 @@ const errorJson = ({
 
 /** What to do where the library leaves it open, by the check's name. */
 function remedyFor(check: string): string {
+  if (check === 'collateral-format') {
+    return "give the file as the vendor's service sent it, or leave it away"
+  }
   if (/(?:chain|certificate|crl|tcb-info|qe-identity-document)$/.test(check)) {
     return 'give certificates and collateral that belong to this evidence; for evidence of another day, say when it was made with --time'
   }

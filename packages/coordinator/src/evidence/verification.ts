@@ -3,6 +3,7 @@ import {
   EvidenceInvalid,
   type EvidenceCollateral,
   type EvidenceVerifier,
+  failureSentence,
   findEvidence,
   type FoundEvidence,
   type VerifiedClaims,
@@ -57,13 +58,9 @@ function unknownEvidence(evidence: Uint8Array, whose: string): Refusal {
 
 function refusalOf(error: unknown, whose: string): unknown {
   if (error instanceof EvidenceInvalid) {
-    const { check, message, expected, found, remedy } = error
-    return new Refusal(
-      'evidence_invalid',
-      `verifying the evidence of ${whose}: ${message} (check ${check}: expected ${expected}, found ${found})` +
-        (remedy === undefined ? '' : `; ${remedy}`),
-      { cause: error },
-    )
+    return new Refusal('evidence_invalid', `verifying the evidence of ${whose}: ${failureSentence(error)}`, {
+      cause: error,
+    })
   }
   if (error instanceof CollateralUnavailable) {
     return new Refusal('collateral_unavailable', `verifying the evidence of ${whose}: ${error.message}`, {

@@ -1,4 +1,5 @@
 import type { EvidenceProvider } from '@taw/evidence'
+import type { OwnCollateral } from '../evidence/quote-collateral.ts'
 import type { EvidenceVerification } from '../evidence/verification.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { SealedLedger } from '../ledger/open.ts'
@@ -16,6 +17,8 @@ export interface Ports {
   readonly keyPool: KeyPool
   /** Of this Coordinator. */
   readonly evidence: EvidenceProvider
+  /** Of this Coordinator's evidence. */
+  readonly collateral: OwnCollateral
   /** Of marbles, and of whatever quotes users want signed. */
   readonly verification: EvidenceVerification
   /** The marble root, ready to sign; imported once per authority. */

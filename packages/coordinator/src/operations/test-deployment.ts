@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { evidenceVerifier, NO_EVIDENCE_COLLATERAL } from '@taw/attestation'
 import { nodeCrypto } from '@taw/attestation/node'
 import { noEvidence } from '@taw/evidence'
+import { OwnCollateral } from '../evidence/quote-collateral.ts'
 import { EvidenceVerification } from '../evidence/verification.ts'
 import { type LedgerOptions, openLedger } from '../ledger/open.ts'
 import { optionsFor } from '../ledger/test-ledger.ts'
@@ -38,6 +39,13 @@ const verification = new EvidenceVerification(
   () => start,
 )
 
+/** Nobody asks for it: there is no evidence. */
+const noCollateral = new OwnCollateral(
+  { bundleFor: () => Promise.reject(new TypeError('there is no evidence')) },
+  1000,
+  pino({ level: 'silent' }),
+)
+
 /** @param directory where it is sealed; nothing is there with seal mode `Disabled` */
 export async function openDeployment(directory: string): Promise<TestDeployment> {
   const options: LedgerOptions = optionsFor(directory, {
@@ -52,6 +60,7 @@ export async function openDeployment(directory: string): Promise<TestDeployment>
     keyPool,
     evidence: noEvidence,
     verification,
+    collateral: noCollateral,
     issuer: (of: Authority) => {
       const issuer = issuers.get(of) ?? importIssuer(of)
       issuers.set(of, issuer)

@@ -4,6 +4,7 @@ import {
   appraiseInfrastructures,
   appraisePackage,
   type CollateralPolicy,
+  failureSentence,
   type InfrastructurePolicy,
   type PackagePolicy,
   PolicyMismatch,
@@ -40,11 +41,9 @@ export function requireAdmitted(
     appraiseCollateral(claims, collateral)
   } catch (error) {
     if (!(error instanceof PolicyMismatch)) throw error
-    const { check, message, expected, found, remedy } = error
     throw new Refusal(
       'policy_mismatch',
-      `comparing the marble with package "${packageName}": ${message} (${check}: expected ${expected}, found ${found})` +
-        (remedy === undefined ? '' : `; ${remedy}`),
+      `comparing the marble with package "${packageName}": ${failureSentence(error)}`,
       { cause: error },
     )
   }

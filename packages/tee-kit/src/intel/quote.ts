@@ -66,6 +66,16 @@ export class QuotingEnclave {
     return this.#quote(Buffer.concat([this.#header(3, 0, svns), body]), 'SGX', options)
   }
 
+  /**
+   * An SGX quote as versions 4 and 5 have it.
+   *
+   * @param body with its descriptor in version 5
+   * @param teeType 0 means SGX; others are for wrong quotes
+   */
+  laterSgxQuote(version: 4 | 5, body: Uint8Array, options: QuoteOptions, teeType = 0): Buffer {
+    return this.#quote(Buffer.concat([this.#header(version, teeType, u32(0)), body]), 'SGX', options)
+  }
+
   /** @param body with its descriptor in version 5 */
   tdxQuote(version: 4 | 5, body: Uint8Array, options: QuoteOptions): Buffer {
     return this.#quote(Buffer.concat([this.#header(version, 0x81, u32(0)), body]), 'TDX', options)
@@ -101,7 +111,8 @@ export class QuotingEnclave {
       this.#certification(options.certification ?? 'pck-chain'),
     ])
     // Later versions wrap what vouches for the key once more: type 6, QE report certification data.
-    const certification = tee === 'SGX' ? qePart : Buffer.concat([u16(6), lengthPrefixed(qePart)])
+    const isWrapped = signedPart.readUInt16LE(0) > 3
+    const certification = !isWrapped ? qePart : Buffer.concat([u16(6), lengthPrefixed(qePart)])
     const signatureData = Buffer.concat([rawSignature(signedPart, key), publicPoint, certification])
     const sent = has('altered-body') ? withOneBitFlipped(signedPart, signedPart.length - 1) : signedPart
     return Buffer.concat([sent, lengthPrefixed(signatureData), options.trailing ?? Buffer.alloc(0)])

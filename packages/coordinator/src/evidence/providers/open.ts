@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { EvidenceInvalid, evidenceVerifier, type VendorRoots } from '@taw/attestation'
+import { EvidenceInvalid, evidenceVerifier, failureSentence, type VendorRoots } from '@taw/attestation'
 import { nodeCrypto } from '@taw/attestation/node'
 import {
   type CollateralNotice,
@@ -10,6 +10,8 @@ import {
 import { EvidenceUnavailable, type EvidenceProvider, openEvidenceProvider } from '@taw/evidence'
 import { type CollateralConfig, type Config, ConfigError, type EvidenceConfig } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
+import { limits } from '../../limits.ts'
+import { OwnCollateral } from '../quote-collateral.ts'
 import { EvidenceVerification } from '../verification.ts'
 
 export interface Attestation {
@@ -17,6 +19,7 @@ export interface Attestation {
   readonly evidence: EvidenceProvider
   /** Of others. */
   readonly verification: EvidenceVerification
+  readonly collateral: OwnCollateral
 }
 
 export interface AttestationPorts {
@@ -40,7 +43,11 @@ export async function openAttestation(
   const provider = await openProvider(evidence)
   const service = await openCollateral(collateral, ports)
   const verifier = evidenceVerifier({ crypto: nodeCrypto, revocation: 'required', roots })
-  return { evidence: provider, verification: new EvidenceVerification(verifier, service, now) }
+  return {
+    evidence: provider,
+    verification: new EvidenceVerification(verifier, service, now),
+    collateral: new OwnCollateral(service, limits.quoteCollateralMs, ports.log),
+  }
 }
 
 async function openProvider({ provider, gramineRoot, tsmRoot }: EvidenceConfig): Promise<EvidenceProvider> {
@@ -89,9 +96,8 @@ async function importBundle(service: CollateralService, file: string, log: Logge
     log.info({ file, documents: documents.length }, 'collateral imported')
   } catch (error) {
     if (!(error instanceof EvidenceInvalid) && !isSystemError(error)) throw error
-    throw new ConfigError(`TAW_COLLATERAL_BUNDLE: "${file}" can't be used: ${error.message}`, {
-      cause: error,
-    })
+    const reason = error instanceof EvidenceInvalid ? failureSentence(error) : error.message
+    throw new ConfigError(`TAW_COLLATERAL_BUNDLE: "${file}" can't be used: ${reason}`, { cause: error })
   }
 }
 

@@ -2,9 +2,9 @@ import { advanceCounter, requireCountingMarble } from '../../operations/advance-
 import { readAuditLog } from '../../operations/read-audit-log.ts'
 import { planUpdate } from '../../operations/plan-update.ts'
 import { readManifest } from '../../operations/read-manifest.ts'
-import { type Evidence, packEvidence } from '@taw/evidence'
+import { packEvidence } from '@taw/evidence'
 import { readQuote } from '../../operations/read-quote.ts'
-import { type ReadableSecret, readSecrets } from '../../operations/read-secrets.ts'
+import { readSecrets } from '../../operations/read-secrets.ts'
 import type { UpdateLog } from '../../operations/read-update-log.ts'
 import { requireUser } from '../../operations/callers.ts'
 import { requireGate } from '../../operations/feature-gates.ts'
@@ -17,12 +17,9 @@ import {
   cancelUpdate,
   proposeUpdate,
   readPendingUpdate,
-  type UpdateProgress,
 } from '../../operations/update-manifest.ts'
 import { writeSecrets } from '../../operations/write-secrets.ts'
 import type { Ports } from '../../operations/ports.ts'
-import { pemEncode } from '../../pki/pem.ts'
-import { shownValidFor } from '../../pki/secret-certificate.ts'
 import { Refusal } from '../../refusal.ts'
 import {
   type Answer,
@@ -36,6 +33,16 @@ import {
 } from './answers.ts'
 import { auditRange, presentAudit } from './audit.ts'
 import {
+  base64,
+  describeProgress,
+  presentChain,
+  presentCollateral,
+  presentEvidence,
+  presentProgress,
+  presentRecoverySecrets,
+  presentSecrets,
+} from './present.ts'
+import {
   counterRequest,
   manifestRequest,
   recoveryRequest,
@@ -46,12 +53,8 @@ import {
 import { asksForDryRun, refuseDryRun } from './dry-run.ts'
 import type { RestRequest, Route, Routes } from './routes.ts'
 
-/** Each result once, in the shape of either version (spec/client-api.md; golden/rest/README.md). */
-
 /** Gives the `data` of the answer, or an {@link Answer} as it is. */
 type Handle = (request: RestRequest) => Promise<unknown>
-
-const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
 
 /** All paths of the client API. v1 and v2 call the same operations; only wrapping and names differ. */
 export function clientApiRoutes(ports: Ports, updateLog: UpdateLog): Routes {
@@ -95,7 +98,8 @@ function addReading(add: Add, ports: Ports, updateLog: UpdateLog): void {
   })
   add(2, 'GET', '/quote', async ({ query }) => {
     const { chain, evidence } = await readQuote(ports, parseNonce(query.get('nonce')))
-    return { cert: presentChain(chain), ...presentEvidence(evidence) }
+    const collateral = evidence && (await ports.collateral.for(evidence))
+    return { cert: presentChain(chain), ...presentEvidence(evidence), ...presentCollateral(collateral) }
   })
   add(1, 'GET', '/quote', async () => {
     const { chain, evidence } = await readQuote(ports, new Uint8Array())
@@ -110,20 +114,6 @@ function addReading(add: Add, ports: Ports, updateLog: UpdateLog): void {
     return lines.map((line) => `${line}\n`).join('')
   })
   add(2, 'GET', '/audit', ({ query }) => settle(() => presentAudit(readAuditLog(ports, auditRange(query)))))
-}
-
-const presentChain = (chain: readonly Uint8Array[]): string =>
-  chain.map((certificate) => pemEncode('CERTIFICATE', certificate)).join('')
-
-/** `kind` and `certificateTable` are Taw's own: what kind of evidence it is, and what the host gave along with it. */
-function presentEvidence(evidence: Evidence | undefined): Record<string, unknown> {
-  if (evidence === undefined) return { quote: null }
-  const { auxblob } = evidence
-  return {
-    quote: base64(evidence.evidence),
-    kind: evidence.kind,
-    ...(auxblob !== undefined && { certificateTable: base64(auxblob) }),
-  }
 }
 
 /** Padded base64url, as Go's `base64.URLEncoding` reads it. */
@@ -175,9 +165,6 @@ function addManifest(add: Add, ports: Ports): void {
   )
 }
 
-const presentRecoverySecrets = (secrets: ReadonlyMap<string, Uint8Array>): Record<string, string> =>
-  Object.fromEntries([...secrets].map(([name, secret]) => [name, base64(secret)]))
-
 function addSecrets(add: Add, ports: Ports): void {
   const read = ({ query, certificate }: RestRequest): Promise<Record<string, unknown>> =>
     settle(() => presentSecrets(readSecrets(ports, certificate, query.getAll('s'))))
@@ -200,26 +187,6 @@ function addSecrets(add: Add, ports: Ports): void {
     },
     400,
   )
-}
-
-function presentSecrets(secrets: ReadonlyMap<string, ReadableSecret>): Record<string, unknown> {
-  return Object.fromEntries([...secrets].map(([name, secret]) => [name, presentSecret(secret)]))
-}
-
-function presentSecret({ definition, value }: ReadableSecret): Record<string, unknown> {
-  const { certificate } = value ?? {}
-  // A certificate that was uploaded without its key has none; an empty plain secret is an empty one.
-  const keyAbsent = value === undefined || (certificate !== undefined && value.private.length === 0)
-  return {
-    Type: definition.type,
-    Size: definition.size,
-    Shared: definition.shared,
-    UserDefined: definition.userDefined,
-    Cert: certificate === undefined ? null : base64(certificate),
-    ValidFor: shownValidFor(definition),
-    Private: keyAbsent ? null : base64(value.private.reveal()),
-    Public: value === undefined ? null : base64(value.public.reveal()),
-  }
 }
 
 function addUpdates(add: Add, ports: Ports): void {
@@ -277,19 +244,6 @@ function addUpdates(add: Add, ports: Ports): void {
 }
 
 const cancelled = 'The pending manifest update was cancelled.'
-
-function presentProgress({ missingAcknowledgments, missingUsers, recoverySecrets }: UpdateProgress) {
-  return {
-    missingAcknowledgments,
-    missingUsers: missingUsers.length === 0 ? null : missingUsers,
-    ...(recoverySecrets !== undefined && { recoverySecrets: presentRecoverySecrets(recoverySecrets) }),
-  }
-}
-
-const describeProgress = ({ missingAcknowledgments }: UpdateProgress): string =>
-  missingAcknowledgments === 0
-    ? 'Acknowledged; the new manifest is in force.'
-    : `Acknowledged; ${missingAcknowledgments} more must agree before the new manifest is in force.`
 
 function addCounters(routes: Map<string, Map<string, Route>>, ports: Ports): void {
   routes.set(
