@@ -119,9 +119,10 @@ const asciiJson = (value: unknown): string =>
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 
+/** In HTTP/1.1 the names are sent as they stand here: scripts look for the usual spelling in what curl shows. */
 export const headersOf = (answer: Answer): Record<string, string | number> => ({
-  'content-type': answer.contentType,
-  'content-length': Buffer.byteLength(answer.body),
-  ...(answer.contentType === errorType && { 'x-content-type-options': 'nosniff' }),
-  ...(answer.warnings !== undefined && { 'taw-warnings': answer.warnings }),
+  'Content-Type': answer.contentType,
+  'Content-Length': Buffer.byteLength(answer.body),
+  ...(answer.contentType === errorType && { 'X-Content-Type-Options': 'nosniff' }),
+  ...(answer.warnings !== undefined && { 'Taw-Warnings': answer.warnings }),
 })

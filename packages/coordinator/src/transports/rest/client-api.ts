@@ -21,6 +21,7 @@ import {
 } from '../../operations/update-manifest.ts'
 import { writeSecrets } from '../../operations/write-secrets.ts'
 import type { Ports } from '../../operations/ports.ts'
+import { decodeBase64 } from '../../manifest/text-encodings.ts'
 import { pemEncode } from '../../pki/pem.ts'
 import { shownValidFor } from '../../pki/secret-certificate.ts'
 import { Refusal } from '../../refusal.ts'
@@ -126,13 +127,14 @@ function presentEvidence(evidence: Evidence | undefined): Record<string, unknown
   }
 }
 
-/** Padded base64url, as Go's `base64.URLEncoding` reads it. */
+/** Padded base64url, as Go's `base64.URLEncoding` reads it: line breaks are skipped. */
 function parseNonce(text: string | null): Uint8Array {
   if (text === null) return new Uint8Array()
-  if (!/^(?:[\w-]{4})*(?:[\w-]{2}==|[\w-]{3}=)?$/.test(text)) {
+  const nonce = /[+/]/.test(text) ? undefined : decodeBase64(text.replaceAll('-', '+').replaceAll('_', '/'))
+  if (nonce === undefined) {
     throw new Refusal('request_malformed', 'reading the quote: the nonce must be base64url with padding')
   }
-  return Buffer.from(text, 'base64url')
+  return nonce
 }
 
 function addManifest(add: Add, ports: Ports): void {
