@@ -8,7 +8,9 @@ import {
   recoveryKeyFlags,
   userFlags,
 } from './arguments/flags.ts'
+import type { Flag } from './arguments/flag.ts'
 import type { CommandSpec, GroupSpec } from './command.ts'
+import type { Shell } from './completion/scripts.ts'
 
 /** Words that only hold commands together. */
 export const groups: readonly GroupSpec[] = [
@@ -19,7 +21,22 @@ export const groups: readonly GroupSpec[] = [
   { name: 'collateral', about: 'Carry what vouches for evidence to machines without a network' },
   { name: 'ledger', about: 'Look into sealed state without a key' },
   { name: 'evidence', about: 'Look into evidence of TEEs, and verify it offline' },
+  { name: 'completion', about: 'Teach a shell to complete command lines' },
 ]
+
+/** The scripts have none, so the flag changes nothing; existing profiles give it. */
+const completionFlags: readonly Flag[] = [
+  { name: 'no-descriptions', type: 'bool', means: 'without descriptions, which there are none of' },
+]
+
+const completionOf = (shell: Shell): CommandSpec => ({
+  path: ['completion', shell],
+  arguments: '',
+  count: [0, 0],
+  about: `Print the completion script for ${shell}`,
+  flags: completionFlags,
+  load: async () => (await import('./commands/completion.ts')).completion(shell),
+})
 
 /** Every command. A new one is a row here and a file in commands/. */
 export const commands: readonly CommandSpec[] = [
@@ -337,5 +354,19 @@ export const commands: readonly CommandSpec[] = [
     about: 'Print the version',
     flags: [],
     load: async () => (await import('./commands/version.ts')).version,
+  },
+  completionOf('bash'),
+  completionOf('zsh'),
+  completionOf('fish'),
+  completionOf('powershell'),
+  {
+    path: ['__complete'],
+    arguments: '=TYPED [WORD ...]',
+    count: [1, Infinity],
+    about: 'Print what may stand in place of a word of a command line',
+    flags: [],
+    readsFlags: false,
+    hidden: true,
+    load: async () => (await import('./commands/completion.ts')).complete(commands),
   },
 ]
