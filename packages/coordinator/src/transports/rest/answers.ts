@@ -103,10 +103,12 @@ const warningCharacters = 4096
  */
 export function withWarnings(
   data: unknown,
-  warnings: readonly { readonly path: string; readonly line: number; readonly message: string }[],
+  warnings: readonly (string | { readonly path: string; readonly line: number; readonly message: string })[],
 ): Answer {
   if (warnings.length === 0) return success(data)
-  const shown = warnings.map(({ path, line, message }) => `${path} (line ${line}): ${message}`)
+  const shown = warnings.map((warning) =>
+    typeof warning === 'string' ? warning : `${warning.path} (line ${warning.line}): ${warning.message}`,
+  )
   while (asciiJson(shown).length > warningCharacters) shown.pop()
   if (shown.length < warnings.length)
     shown.push(`and ${warnings.length - shown.length} more; the log has all`)

@@ -188,8 +188,7 @@ function addSecrets(add: Add, ports: Ports): void {
 
   add(2, 'POST', '/secrets', async ({ certificate, body }) => {
     requireUser(ports.ledger.state, certificate)
-    await writeSecrets(certificate, secretsRequest(await body()), ports)
-    return null
+    return withWarnings(null, await writeSecrets(certificate, secretsRequest(await body()), ports))
   })
   add(
     1,
@@ -197,8 +196,7 @@ function addSecrets(add: Add, ports: Ports): void {
     '/secrets',
     async ({ certificate, body }) => {
       requireUser(ports.ledger.state, certificate)
-      await writeSecrets(certificate, secretsMapRequest(await body()), ports)
-      return null
+      return withWarnings(null, await writeSecrets(certificate, secretsMapRequest(await body()), ports))
     },
     400,
   )
