@@ -422,18 +422,20 @@ suite('gRPC', () => {
     session.destroy()
   })
 
-  test('what is no gRPC call is UNIMPLEMENTED', async () => {
+  test('what is no such gRPC call has the code, and what is no gRPC the HTTP status, of grpc-go', async () => {
     const session = await connectMesh(serving.meshPort, identity)
-    for (const fields of [
-      { ':path': '/rpc.Marble/Nope' },
-      { ':path': '/' },
-      { ':path': `/${'x'.repeat(5000)}` },
-      { 'content-type': 'application/json' },
-      { 'content-type': 'application/grpc-web' },
-      { ':method': 'PUT' },
-    ]) {
-      const { code, message } = await call(session, new Uint8Array(), fields)
-      assert.equal(code, grpcCode.UNIMPLEMENTED, JSON.stringify(fields))
+    for (const [fields, expected, http] of [
+      [{ ':path': '/rpc.Marble/Nope' }, grpcCode.UNIMPLEMENTED, 200],
+      [{ ':path': '/' }, grpcCode.UNIMPLEMENTED, 200],
+      [{ ':path': `/${'x'.repeat(5000)}` }, grpcCode.UNIMPLEMENTED, 200],
+      [{ 'content-type': 'application/json' }, grpcCode.INVALID_ARGUMENT, 415],
+      [{ 'content-type': 'application/grpc-web' }, grpcCode.INVALID_ARGUMENT, 415],
+      [{ ':method': 'PUT' }, grpcCode.INTERNAL, 405],
+      [{ ':method': 'PUT', 'content-type': '' }, grpcCode.INVALID_ARGUMENT, 415],
+    ] as const) {
+      const { code, message, httpStatus } = await call(session, new Uint8Array(), fields)
+      assert.equal(code, expected, JSON.stringify(fields))
+      assert.equal(httpStatus, http, JSON.stringify(fields))
       assert.ok(message.length < 1000)
     }
     session.destroy()

@@ -36,6 +36,8 @@ export interface CommandSpec {
   readonly usageExitCode?: number
   /** False: everything after the command's own words belongs to another program, and no flag is read. */
   readonly readsFlags?: false
+  /** True: for programs alone, and in no help. */
+  readonly hidden?: true
   /** Loads the command's code, which no other command needs to start. */
   readonly load: () => Promise<CommandHandler>
 }

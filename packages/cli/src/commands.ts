@@ -1,5 +1,6 @@
 import type { CommandSpec, GroupSpec } from './command.ts'
 import { auditLogCommands } from './command-table/audit-log.ts'
+import { completionCommands } from './command-table/completion.ts'
 import { deploymentCommands } from './command-table/deployment.ts'
 import { evidenceCommands } from './command-table/evidence.ts'
 import { manifestCommands } from './command-table/manifest.ts'
@@ -14,6 +15,7 @@ export const groups: readonly GroupSpec[] = [
   { name: 'collateral', about: 'Carry what vouches for evidence to machines without a network' },
   { name: 'ledger', about: 'Look into sealed state without a key' },
   { name: 'evidence', about: 'Look into evidence of TEEs, and verify it offline' },
+  { name: 'completion', about: 'Teach a shell to complete command lines' },
 ]
 
 /** Every command, in the order of the help. A new one is a row in command-table/ and a file in commands/. */
@@ -39,5 +41,16 @@ export const commands: readonly CommandSpec[] = [
     about: 'Print the version',
     flags: [],
     load: async () => (await import('./commands/version.ts')).version,
+  },
+  ...completionCommands,
+  {
+    path: ['__complete'],
+    arguments: '=TYPED [WORD ...]',
+    count: [1, Infinity],
+    about: 'Print what may stand in place of a word of a command line',
+    flags: [],
+    readsFlags: false,
+    hidden: true,
+    load: async () => (await import('./commands/completion.ts')).complete(commands),
   },
 ]

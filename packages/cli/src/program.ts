@@ -106,11 +106,13 @@ export async function runProgram(args: readonly string[], surroundings: Surround
       const handler = await spec.load()
       exitCode = (await handler({ ...surroundings, args: leaf.args, flags: leaf.values })) ?? 0
     })
-    parentOf(spec.path).addCommand(leaf)
+    parentOf(spec.path).addCommand(leaf, { hidden: spec.hidden === true })
     if (spec.path.length === 1) parents.set(spec.path.join(' '), leaf.helpCommand(false))
   }
   try {
-    await program.parseAsync(hoist(args, commands, [...globalFlags, helpFlag]), { from: 'user' })
+    await program.parseAsync(hoist(withHelpFlag(args), commands, [...globalFlags, helpFlag]), {
+      from: 'user',
+    })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.code === 'commander.help' || error.code === 'commander.helpDisplayed') return 0
@@ -119,6 +121,10 @@ export async function runProgram(args: readonly string[], surroundings: Surround
   }
   return exitCode
 }
+
+/** `help manifest get` is `manifest get --help`: Commander's own `help` command goes one level deep. */
+const withHelpFlag = (args: readonly string[]): readonly string[] =>
+  args[0] === 'help' ? [...args.slice(1), '--help'] : args
 
 /** Help goes to stdout whoever asks for it (a group without a command does); errors are thrown, not printed. */
 function configure(command: Command, surroundings: Surroundings): void {

@@ -149,9 +149,13 @@ export class CoordinatorClient {
   }
 
   /** @param secrets JSON text of `{name: {Key} or {Cert, Private}}`, sent as it is */
-  async setSecrets(secrets: string): Promise<void> {
+  async setSecrets(secrets: string): Promise<{ readonly warnings: readonly string[] }> {
     const body = `{"secrets":${secrets}}`
-    await this.#exchange({ method: 'POST', path: '/api/v2/secrets', body }, 'Setting secrets')
+    const { warnings } = await this.#exchange(
+      { method: 'POST', path: '/api/v2/secrets', body },
+      'Setting secrets',
+    )
+    return { warnings: readWarnings(warnings) }
   }
 
   /**

@@ -143,7 +143,8 @@ function connectionError(address: Address, error: Error): ClientError {
     return new ClientError(
       'certificate_mismatch',
       `The server at ${where} does not show the pinned root certificate (${code || error.message}): ` +
-        'it is another deployment, or someone in between. Verify it anew before you trust it',
+        'it is another deployment, or someone in between, or it waits for recovery (state 1), when it has no root of ' +
+        'its own yet. Verify it anew before you trust it',
       { cause: error },
     )
   }

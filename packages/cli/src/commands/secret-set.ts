@@ -7,14 +7,15 @@ import { readInput } from '../output/files.ts'
 
 /** Uploads `{name: {Key} or {Cert, Private}}` from a JSON file, or one certificate and key from a PEM file. */
 export const secretSet: CommandHandler = async (invocation) => {
-  const { args, flags, stdout } = invocation
+  const { args, flags, stdout, stderr } = invocation
   const [file = '', host = ''] = args
   const address = parseAddress(host)
   const identity = readUserIdentity(flags)
   const text = readInput(file, 'the secrets').toString('utf8')
   const name = flags.string('from-pem')
   const secrets = name === undefined ? checkSecrets(text, file) : await secretsFromPem(name, text, file)
-  await connectPinned(invocation, address, identity).setSecrets(secrets)
+  const { warnings } = await connectPinned(invocation, address, identity).setSecrets(secrets)
+  for (const warning of warnings) stderr(`Warning: ${warning}`)
   stdout('The secrets are set\n')
   return 0
 }

@@ -109,7 +109,7 @@ test('an activation that is recorded after a new value of a secret has that valu
   }
   const { deployment } = await open(t, upload)
   const { ports } = deployment
-  const write = (value: string): Promise<void> =>
+  const write = (value: string): Promise<unknown> =>
     writeSecrets(alice.certificate, new Map([['upload', uploadedKey(Buffer.from(value))]]), ports)
   await write('old')
   const [{ env }] = await Promise.all([

@@ -15,15 +15,16 @@ import { dryRunUpload } from './dry-run.ts'
  *
  * @throws {@link Refusal} `caller_unknown`, `secret_invalid`, `template_failed`, `permission_denied`,
  * `storage_unavailable`
+ * @returns what the user should know about the upload, a sentence each
  */
 export async function writeSecrets(
   certificate: Uint8Array | undefined,
   upload: ReadonlyMap<string, UploadedSecret>,
   ports: Ports,
-): Promise<void> {
-  const user = await ports.ledger.transact((state) => {
+): Promise<readonly string[]> {
+  const { user, warnings } = await ports.ledger.transact((state) => {
     const user = requireUser(state, certificate)
-    const values = valuesFor(state, upload)
+    const { values, warnings } = valuesFor(state, upload)
     dryRunUpload(state, values)
     const missing = missingPermissions(user, 'WriteSecret', values.keys())
     if (missing.length > 0) {
@@ -43,18 +44,21 @@ export async function writeSecrets(
           type: user.manifest.secrets.get(name)?.type ?? '',
         })),
       },
-      result: user,
+      result: { user, warnings },
     }
   })
   ports.log.info({ secrets: [...upload.keys()], ...userFields(user) }, 'secrets set')
+  for (const warning of warnings) ports.log.warn(warning)
+  return warnings
 }
 
 function valuesFor(
   state: State,
   upload: ReadonlyMap<string, UploadedSecret>,
-): ReadonlyMap<string, SecretValue> {
+): { readonly values: ReadonlyMap<string, SecretValue>; readonly warnings: readonly string[] } {
   if (upload.size === 0) throw new Refusal('secret_invalid', 'setting secrets: the request names no secret')
   const values = new Map<string, SecretValue>()
+  const warnings: string[] = []
   for (const [name, uploaded] of upload) {
     const definition = state.manifest?.manifest.secrets.get(name)
     if (definition === undefined) {
@@ -66,7 +70,9 @@ function valuesFor(
         `setting secrets: "${name}" is made by the Coordinator; only secrets with UserDefined can be set`,
       )
     }
-    values.set(name, secretFromUpload(name, definition, uploaded))
+    const { value, warning } = secretFromUpload(name, definition, uploaded)
+    values.set(name, value)
+    if (warning !== undefined) warnings.push(warning)
   }
-  return values
+  return { values, warnings }
 }

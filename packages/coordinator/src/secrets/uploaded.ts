@@ -6,7 +6,6 @@ import { tag } from '../pki/der.ts'
 import { parsePublicKey, type PublicKeyKind } from '../pki/public-key.ts'
 import { Refusal } from '../refusal.ts'
 import { SecretBytes } from './secret-bytes.ts'
-import { sizeProblem } from './size.ts'
 import type { SecretValue } from './value.ts'
 
 /** The members of one entry of an upload, decoded from base64; undefined: absent, or null. */
@@ -64,22 +63,31 @@ function readUploadedCertificate(name: string, der: Uint8Array): UploadedCertifi
   }
 }
 
+export interface AcceptedUpload {
+  readonly value: SecretValue
+  /** A sentence that names the secret and the member; undefined when the upload is what the manifest says. */
+  readonly warning: string | undefined
+}
+
 /**
  * The value that an upload gives to a user-defined secret.
  *
- * @throws Refusal `secret_invalid`, naming secret and member: when members don't fit the type, when the size is
+ * A certificate whose key has another type or size than the manifest says is taken, as the original does: templates and
+ * TLS tags work with any, and deployments renew certificates with keys of another kind. A warning tells of it.
+ *
+ * @throws Refusal `secret_invalid`, naming secret and member: when members don't fit the type, when a key's size is
  * another than the manifest's, and when certificate and private key don't belong together.
  */
 export function secretFromUpload(
   name: string,
   definition: SecretDefinition,
   uploaded: UploadedSecret,
-): SecretValue {
+): AcceptedUpload {
   const refuse: Refuse = (member, problem) =>
     new Refusal('secret_invalid', `Setting the secret "${name}" (${definition.type}): ${member} ${problem}.`)
   return definition.type === 'symmetric-key' || definition.type === 'plain'
-    ? keyValue(definition, uploaded, refuse)
-    : certificateValue(definition, uploaded, refuse)
+    ? { value: keyValue(definition, uploaded, refuse), warning: undefined }
+    : certificateValue(name, definition, uploaded, refuse)
 }
 
 type Refuse = (member: 'Key' | 'Cert' | 'Private', problem: string) => Refusal
@@ -99,10 +107,11 @@ function keyValue({ type, size }: SecretDefinition, uploaded: UploadedSecret, re
 }
 
 function certificateValue(
+  name: string,
   definition: SecretDefinition,
   uploaded: UploadedSecret,
   refuse: Refuse,
-): SecretValue {
+): AcceptedUpload {
   const { key, certificate, private: privateKey = new Uint8Array() } = uploaded
   if (key !== undefined)
     throw refuse('Key', 'does not belong to this type: give Cert, and Private if need be')
@@ -113,28 +122,27 @@ function certificateValue(
       'is not base64: give the DER of a certificate in standard base64 with padding, no PEM lines',
     )
   }
-  checkKeyKind(definition, certificate.keyKind, refuse)
   if (privateKey.length > 0) checkPrivateKey(certificate, privateKey, refuse)
-  return {
+  const value = {
     certificate: certificate.der,
     private: new SecretBytes(privateKey),
     public: new SecretBytes(certificate.publicKey),
   }
+  return {
+    value,
+    warning: fits(definition, certificate.keyKind) ? undefined : unlike(name, definition, certificate),
+  }
 }
 
-/** Compares type and size; a definition without a size takes any. */
-function checkKeyKind(definition: SecretDefinition, kind: PublicKeyKind, refuse: Refuse): void {
-  const { type, size } = definition
-  if (`cert-${kind.type === 'ec' ? 'ecdsa' : kind.type}` !== type) {
-    throw refuse(
-      'Cert',
-      `has a key of another type (${describe(kind)}): give a certificate of the type in the manifest`,
-    )
-  }
-  const bits = keyBits(kind)
-  if (size === 0 || size === bits) return
-  const impossible = sizeProblem(definition) === undefined ? '' : ', a size that no such key has'
-  throw refuse('Cert', `has a key of ${bits} bits, but the manifest says ${size} (Size)${impossible}`)
+/** A definition without a size says nothing about it. */
+function fits({ type, size }: SecretDefinition, kind: PublicKeyKind): boolean {
+  const typeOfKey = `cert-${kind.type === 'ec' ? 'ecdsa' : kind.type}`
+  return typeOfKey === type && (size === 0 || size === keyBits(kind))
+}
+
+function unlike(name: string, { type, size }: SecretDefinition, { keyKind }: UploadedCertificate): string {
+  const said = size === 0 ? type : `${type} of ${size} bits`
+  return `the certificate uploaded for the secret "${name}" has a key of the kind ${describe(keyKind)}, but the manifest says ${said}`
 }
 
 function keyBits(kind: PublicKeyKind): number {

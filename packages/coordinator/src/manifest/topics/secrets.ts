@@ -103,9 +103,10 @@ function checkDefinition(
 const pathStep = (step: string): string | number => (/^\d+$/.test(step) ? Number(step) : step)
 
 /**
- * A size that the type can't have refuses every upload (spec/quirks.md). The user is told when the manifest is set, but
- * it is set all the same: manifests with such secrets, which nobody ever uploads, are in use. Certificates may come
- * without a size: any key is then taken. Of the limits to sizes, those to what the Coordinator itself makes don't hold here.
+ * A size that the type can't have refuses every upload of a key (spec/quirks.md), and fits no certificate. The user is
+ * told when the manifest is set, but it is set all the same: manifests with such secrets, which nobody ever uploads, are
+ * in use. Certificates may come without a size. Of the limits to sizes, those to what the Coordinator itself makes don't
+ * hold here.
  */
 function checkUploadSize({ type, size }: SecretDefinition, path: Path, report: Report): void {
   if (size === 0 && type !== 'symmetric-key') return

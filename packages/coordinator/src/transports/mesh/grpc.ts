@@ -29,10 +29,13 @@ export type GrpcStatus = (typeof grpcStatus)[keyof typeof grpcStatus]
 export class GrpcError extends Error {
   override readonly name = 'GrpcError'
   readonly status: GrpcStatus
+  /** Of the answer's HTTP; other than 200 for what is no gRPC at all, so that no probe takes it for a success. */
+  readonly httpStatus: number
 
-  constructor(status: GrpcStatus, message: string) {
+  constructor(status: GrpcStatus, message: string, httpStatus = 200) {
     super(message)
     this.status = status
+    this.httpStatus = httpStatus
   }
 }
 
@@ -145,11 +148,16 @@ export function sendMessage(stream: ServerHttp2Stream, message: Uint8Array): voi
 }
 
 /** Answers with a status and no message: a Trailers-Only response. */
-export function sendStatus(stream: ServerHttp2Stream, status: GrpcStatus, message: string): void {
+export function sendStatus(
+  stream: ServerHttp2Stream,
+  status: GrpcStatus,
+  message: string,
+  httpStatus = 200,
+): void {
   if (!isOpen(stream)) return
   stream.respond(
     {
-      ':status': 200,
+      ':status': httpStatus,
       'content-type': 'application/grpc',
       'grpc-status': String(status),
       'grpc-message': percentEncode(message.slice(0, statusMessageCharacters)),

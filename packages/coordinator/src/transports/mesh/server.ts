@@ -97,21 +97,20 @@ async function answer(
     ended?.(grpcStatus.OK, undefined)
     sendMessage(stream, message)
   } catch (error) {
-    const { status, message, refusal } = statusOf(error, ports.log)
+    const { status, message, refusal, httpStatus } = statusOf(error, ports.log)
     if (ended === undefined) ports.observer?.unread(status)
     else ended(status, refusal)
-    sendStatus(stream, status, message)
+    sendStatus(stream, status, message, httpStatus)
   }
 }
 
+/** Codes as grpc-go gives them. @throws {@link GrpcError} */
 function checkCall(headers: IncomingHttpHeaders): void {
-  const type = headers['content-type'] ?? ''
-  if (headers[':method'] !== 'POST' || !grpcType.test(type)) {
-    throw new GrpcError(
-      grpcStatus.UNIMPLEMENTED,
-      'the mesh API speaks gRPC; send a POST of type application/grpc',
-    )
+  const isGrpc = 'the mesh API speaks gRPC; send a POST of type application/grpc'
+  if (!grpcType.test(headers['content-type'] ?? '')) {
+    throw new GrpcError(grpcStatus.INVALID_ARGUMENT, isGrpc, 415)
   }
+  if (headers[':method'] !== 'POST') throw new GrpcError(grpcStatus.INTERNAL, isGrpc, 405)
   const path = String(headers[':path'])
   if (path !== activatePath) {
     throw new GrpcError(
@@ -146,11 +145,14 @@ interface Failure {
   readonly status: GrpcError['status']
   readonly message: string
   readonly refusal: RefusalCode | undefined
+  readonly httpStatus?: number
 }
 
 function statusOf(error: unknown, log: Logger): Failure {
   const { message } = error instanceof Error ? error : { message: '' }
-  if (error instanceof GrpcError) return { status: error.status, message, refusal: undefined }
+  if (error instanceof GrpcError) {
+    return { status: error.status, message, refusal: undefined, httpStatus: error.httpStatus }
+  }
   if (error instanceof Refusal) return { status: meshStatuses[error.code], message, refusal: error.code }
   log.error({ error }, 'a call to the mesh API met a defect')
   return {

@@ -103,10 +103,12 @@ const warningCharacters = 4096
  */
 export function withWarnings(
   data: unknown,
-  warnings: readonly { readonly path: string; readonly line: number; readonly message: string }[],
+  warnings: readonly (string | { readonly path: string; readonly line: number; readonly message: string })[],
 ): Answer {
   if (warnings.length === 0) return success(data)
-  const shown = warnings.map(({ path, line, message }) => `${path} (line ${line}): ${message}`)
+  const shown = warnings.map((warning) =>
+    typeof warning === 'string' ? warning : `${warning.path} (line ${warning.line}): ${warning.message}`,
+  )
   while (asciiJson(shown).length > warningCharacters) shown.pop()
   if (shown.length < warnings.length)
     shown.push(`and ${warnings.length - shown.length} more; the log has all`)
@@ -119,9 +121,10 @@ const asciiJson = (value: unknown): string =>
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 
+/** In HTTP/1.1 the names are sent as they stand here: scripts look for the usual spelling in what curl shows. */
 export const headersOf = (answer: Answer): Record<string, string | number> => ({
-  'content-type': answer.contentType,
-  'content-length': Buffer.byteLength(answer.body),
-  ...(answer.contentType === errorType && { 'x-content-type-options': 'nosniff' }),
-  ...(answer.warnings !== undefined && { 'taw-warnings': answer.warnings }),
+  'Content-Type': answer.contentType,
+  'Content-Length': Buffer.byteLength(answer.body),
+  ...(answer.contentType === errorType && { 'X-Content-Type-Options': 'nosniff' }),
+  ...(answer.warnings !== undefined && { 'Taw-Warnings': answer.warnings }),
 })

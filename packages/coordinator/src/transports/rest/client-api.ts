@@ -20,6 +20,7 @@ import {
 } from '../../operations/update-manifest.ts'
 import { writeSecrets } from '../../operations/write-secrets.ts'
 import type { Ports } from '../../operations/ports.ts'
+import { decodeBase64 } from '../../manifest/text-encodings.ts'
 import { Refusal } from '../../refusal.ts'
 import {
   type Answer,
@@ -116,13 +117,14 @@ function addReading(add: Add, ports: Ports, updateLog: UpdateLog): void {
   add(2, 'GET', '/audit', ({ query }) => settle(() => presentAudit(readAuditLog(ports, auditRange(query)))))
 }
 
-/** Padded base64url, as Go's `base64.URLEncoding` reads it. */
+/** Padded base64url, as Go's `base64.URLEncoding` reads it: line breaks are skipped. */
 function parseNonce(text: string | null): Uint8Array {
   if (text === null) return new Uint8Array()
-  if (!/^(?:[\w-]{4})*(?:[\w-]{2}==|[\w-]{3}=)?$/.test(text)) {
+  const nonce = /[+/]/.test(text) ? undefined : decodeBase64(text.replaceAll('-', '+').replaceAll('_', '/'))
+  if (nonce === undefined) {
     throw new Refusal('request_malformed', 'reading the quote: the nonce must be base64url with padding')
   }
-  return Buffer.from(text, 'base64url')
+  return nonce
 }
 
 function addManifest(add: Add, ports: Ports): void {
@@ -173,8 +175,7 @@ function addSecrets(add: Add, ports: Ports): void {
 
   add(2, 'POST', '/secrets', async ({ certificate, body }) => {
     requireUser(ports.ledger.state, certificate)
-    await writeSecrets(certificate, secretsRequest(await body()), ports)
-    return null
+    return withWarnings(null, await writeSecrets(certificate, secretsRequest(await body()), ports))
   })
   add(
     1,
@@ -182,8 +183,7 @@ function addSecrets(add: Add, ports: Ports): void {
     '/secrets',
     async ({ certificate, body }) => {
       requireUser(ports.ledger.state, certificate)
-      await writeSecrets(certificate, secretsMapRequest(await body()), ports)
-      return null
+      return withWarnings(null, await writeSecrets(certificate, secretsMapRequest(await body()), ports))
     },
     400,
   )

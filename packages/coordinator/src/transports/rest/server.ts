@@ -9,6 +9,8 @@ import { peerCertificate, type ServerIdentity, tlsOptions } from '../tls.ts'
 import { type Answer, headersOf, methodNotAllowed, refusal } from './answers.ts'
 import type { RequestEnded, RestObserver } from './observer.ts'
 import type { RestRequest, Route, Routes } from './routes.ts'
+import { readTarget } from './target.ts'
+import { answerUnknownMethods } from './unknown-methods.ts'
 
 type Incoming = IncomingMessage | Http2ServerRequest
 type Outgoing = ServerResponse | Http2ServerResponse
@@ -40,6 +42,8 @@ export function createRestServer(
       maxHeaderSize: limits.headerBytes,
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
+      // Node's 5 seconds are shorter than clients' pools expect, whose next request then meets a closed connection.
+      keepAliveTimeout: idleTimeoutMs,
       connectionsCheckingInterval: limits.lateRequestsMs,
       settings: { maxConcurrentStreams: limits.concurrentStreams, maxHeaderListSize: limits.headerBytes },
     } as http2.SecureServerOptions,
@@ -49,6 +53,7 @@ export function createRestServer(
       )
     },
   )
+  answerUnknownMethods(server)
   server.maxConnections = limits.connections
   server.setTimeout(idleTimeoutMs)
   server.on('session', (session) => {
@@ -72,8 +77,7 @@ async function answer(
   request.on('error', () => {
     response.destroy()
   })
-  const url = request.url ?? ''
-  const [path, query] = splitOnce(url, '?')
+  const { path, query } = readTarget(request.url ?? '')
   const { method = '' } = request
   const ended = observer?.started({
     path: routes.has(path) ? path : undefined,
@@ -196,9 +200,4 @@ function readOn(request: Incoming): void {
     if ('stream' in request) request.stream.close()
     else request.destroy()
   })
-}
-
-function splitOnce(text: string, separator: string): [string, string] {
-  const at = text.indexOf(separator)
-  return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
 }
