@@ -116,7 +116,7 @@ export {
 } from './evidence/collateral.ts'
 export type { EvidenceCollateral } from './evidence/collateral.ts'
 export { evidenceClaimsJson, evidenceFacts } from './evidence/facts.ts'
-export { bareEvidence, findEvidence } from './evidence/find.ts'
+export { bareEvidence, findEvidence, withoutDocuments } from './evidence/find.ts'
 export type { FoundEvidence, Wrapping } from './evidence/find.ts'
 export { guessKind } from './evidence/recognize.ts'
 export { evidenceVerifier } from './evidence/verify.ts'

@@ -8,6 +8,7 @@ import {
   NO_EVIDENCE_COLLATERAL,
   PolicyMismatch,
   readEvidenceCollateral,
+  withoutDocuments,
 } from '@taw/attestation'
 import type {
   CollateralRules,
@@ -60,9 +61,7 @@ export function createQuoteVerifier(options: QuoteVerifierOptions): QuoteVerifie
       }
       const rules = policy.collateral ?? {}
       const collateral = await getCollateral(found, rules, given, options)
-      // Documents of Intel's may lie beside the quote in what wraps it; those too are the Coordinator's.
-      const alone = { ...found, collateral: { ...found.collateral, intel: NO_EVIDENCE_COLLATERAL.intel } }
-      const claims = await verifier.verify(alone, collateral, now?.() ?? new Date(), rules)
+      const claims = await verifier.verify(withoutDocuments(found), collateral, now?.() ?? new Date(), rules)
       appraisePackage(claims, policy.package, bindingsOf(claims.kind, reportData))
       appraiseCollateral(claims, rules)
     } catch (error) {

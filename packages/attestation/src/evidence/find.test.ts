@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { suite, test } from 'node:test'
 import { RawCbor, cbor, cborHead } from '../../../tee-kit/src/encoding/cbor.ts'
+import { certificateTable } from '../../../tee-kit/src/amd/certificate-table.ts'
 import { buildCertificate } from '../../../../tests/support/x509-builder.ts'
 import type { Extension } from '../../../tee-kit/src/encoding/x509.ts'
 import { DER_TAG, derElement } from '../core/der.ts'
@@ -111,6 +112,33 @@ suite('CBOR', () => {
       ['quote', new RawCbor(cbor(new Map([['pcs', pcs]])))],
     ])
     assertFound(cbor(attestation), 'sgx-quote', ['cbor'], sgx)
+  })
+})
+
+suite('what lies beside evidence in JSON', () => {
+  const bundle = {
+    format: 'taw-collateral-bundle',
+    version: 1,
+    documents: [
+      {
+        name: 'amd-vcek/Milan/00/00',
+        fetchedAt: '2025-06-10T00:00:00Z',
+        body: data('other/snp-vcek.der').toString('base64'),
+      },
+    ],
+  }
+  const answer = (members: object): Buffer =>
+    Buffer.from(JSON.stringify({ status: 'success', data: { quote: snp.toString('base64'), ...members } }))
+
+  test('a bundle and a certificate table are its collateral', () => {
+    assertFound(answer({}), 'snp-report', ['json', 'json'], snp)
+    assert.equal(findEvidence(answer({}))?.collateral.amd.endorsements.length, 0)
+    const table = certificateTable([['VCEK', data('other/snp-vcek.der')]])
+    for (const members of [{ collateral: bundle }, { certificateTable: table.toString('base64') }]) {
+      assertFound(answer(members), 'snp-report', ['json', 'json'], snp)
+      assert.equal(findEvidence(answer(members))?.collateral.amd.endorsements.length, 1)
+    }
+    assert.throws(() => findEvidence(answer({ collateral: { ...bundle, version: 2 } })), EvidenceInvalid)
   })
 })
 

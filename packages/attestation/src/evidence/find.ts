@@ -1,6 +1,7 @@
+import { isCollateralBundle } from '../core/collateral-bundle.ts'
 import { diceEvidence, extensionContents } from '../core/certificate-evidence.ts'
 import { DER_TAG } from '../core/der.ts'
-import { decodePem, fromBase64, fromHex, fromUtf8 } from '../core/encoding.ts'
+import { decodePem, fromBase64, fromHex, fromUtf8, toUtf8 } from '../core/encoding.ts'
 import { EvidenceInvalid, unlessInvalid } from '../core/errors.ts'
 import { parseJson, rawMembers } from '../core/json.ts'
 import type { EvidenceKind } from '../core/result.ts'
@@ -14,7 +15,7 @@ import type { QuoteContainer } from '../intel/containers.ts'
 import { looksLikeQuote, parseQuote } from '../intel/quote.ts'
 import { findNitroDocument } from '../nitro/containers.ts'
 import { readAmdCollateralFile } from '../amd/collateral.ts'
-import { NO_EVIDENCE_COLLATERAL } from './collateral.ts'
+import { NO_EVIDENCE_COLLATERAL, mergeEvidenceCollateral, readEvidenceCollateral } from './collateral.ts'
 import type { EvidenceCollateral } from './collateral.ts'
 import { kindOfQuote, looksLikeCcaToken, looksLikeSnpReport } from './recognize.ts'
 
@@ -169,11 +170,40 @@ function lookInJson(
       },
     })
   }
-  return onlyOne(
+  const only = onlyOne(
     [...members.values()].flatMap((raw) => lookInMember(raw, inside) ?? []),
     'the JSON object',
   )
+  return only && { ...only, collateral: mergeEvidenceCollateral(only.collateral, ...collateralIn(members)) }
 }
+
+/** Beside evidence may lie one of our bundles, as a Coordinator's answer has it, or a certificate table as text. */
+const collateralIn = (members: ReadonlyMap<string, string>): readonly EvidenceCollateral[] =>
+  [...members].flatMap(([name, raw]) => {
+    const what = `'${name.slice(0, 40)}' beside the evidence`
+    if (raw.startsWith('{')) {
+      const bytes = toUtf8(raw)
+      return isCollateralBundle(bytes) ? [readEvidenceCollateral(bytes, what)] : []
+    }
+    const table = bytesInText(raw)
+    const isTable = table !== undefined && looksLikeCertificateTable(table)
+    return isTable ? [{ ...NO_EVIDENCE_COLLATERAL, amd: readAmdCollateralFile(table, what) }] : []
+  })
+
+function bytesInText(raw: string): Uint8Array | undefined {
+  const value =
+    raw.startsWith('"') && raw.length >= MIN_TEXT ? unlessInvalid(() => parseJson(raw)) : undefined
+  return typeof value === 'string' ? decodeText(value.trim())?.bytes : undefined
+}
+
+/**
+ * The same evidence without Intel's documents that lay beside it: for who has a source of one's own, so that whoever gave
+ * the evidence doesn't choose among documents. AMD's certificates stay, since often nobody else has them.
+ */
+export const withoutDocuments = (evidence: FoundEvidence): FoundEvidence => ({
+  ...evidence,
+  collateral: { ...evidence.collateral, intel: NO_EVIDENCE_COLLATERAL.intel },
+})
 
 function onlyOne(all: readonly FoundEvidence[], where: string): FoundEvidence | undefined {
   if (all.length < 2) return all[0]

@@ -7,6 +7,7 @@ import {
   findEvidence,
   type FoundEvidence,
   type VerifiedClaims,
+  withoutDocuments,
 } from '@taw/attestation'
 import { CollateralUnavailable } from '@taw/collateral'
 import { Refusal } from '../refusal.ts'
@@ -40,7 +41,7 @@ export class EvidenceVerification {
       const found = findEvidence(evidence)
       if (found === undefined) throw unknownEvidence(evidence, whose)
       const collateral = await this.#collateral.forEvidence(found, rules)
-      return await this.#verifier.verify(found, collateral, this.#now(), rules)
+      return await this.#verifier.verify(withoutDocuments(found), collateral, this.#now(), rules)
     } catch (error) {
       throw refusalOf(error, whose)
     }
