@@ -62,6 +62,11 @@ export function withVersions(manifest: Manifest, versions: ReadonlyMap<string, n
   return { ...manifest, packages: new Map(packages) }
 }
 
-/** A package as it is in force when a package update has raised its version; undefined: none has. */
+/**
+ * A package as it is in force when a package update has raised its version; undefined: none has. One that accepts no
+ * SGX enclaves goes on so: a version alone would accept everybody's.
+ */
 export const withVersion = (policy: PackagePolicy, securityVersion: number | undefined): PackagePolicy =>
-  securityVersion === undefined ? policy : { ...policy, sgx: { ...policy.sgx, securityVersion } }
+  securityVersion === undefined || policy.sgx === undefined
+    ? policy
+    : { ...policy, sgx: { ...policy.sgx, securityVersion } }
