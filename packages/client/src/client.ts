@@ -69,6 +69,8 @@ export interface UpdateAnswer {
   readonly missingUsers: readonly string[]
   /** By the name of the recovery key, base64; undefined unless the update is in force and changed recovery. */
   readonly recoverySecrets: ReadonlyMap<string, string> | undefined
+  /** What the Coordinator finds odd about the update though it took it; sentences for people. */
+  readonly warnings: readonly string[]
 }
 
 /** The header field is a courtesy: one that can't be read is no reason to fail. */
@@ -250,7 +252,8 @@ export class CoordinatorClient {
   }
 
   async #sendUpdate(path: string, manifest: Uint8Array, doing: string): Promise<UpdateAnswer> {
-    const { data } = await this.#exchange({ method: 'POST', path, body: manifestBody(manifest) }, doing)
+    const request = { method: 'POST', path, body: manifestBody(manifest) } as const
+    const { data, warnings } = await this.#exchange(request, doing)
     const answer = new AnswerReader(whatAnswers(doing), data)
     return {
       missingAcknowledgments: answer.integer('missingAcknowledgments'),
@@ -259,6 +262,7 @@ export class CoordinatorClient {
         isObject(data) && 'recoverySecrets' in data
           ? readRecoverySecrets(doing, data, 'recoverySecrets')
           : undefined,
+      warnings: readWarnings(warnings),
     }
   }
 
