@@ -1,22 +1,9 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import { get, TestCoordinator, type RestAnswer } from './support/coordinator.ts'
-import { buildCertificate } from './support/x509-builder.ts'
+import { makeUser } from './support/user.ts'
 
-function makeUser(): { cert: string; key: string } {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
-  const validity = { notBefore: new Date('2020-01-01T00:00:00Z'), notAfter: new Date('2120-01-01T00:00:00Z') }
-  const fields = { ...validity, issuer: 'updater', subject: 'updater', publicKey, extensions: [] }
-  const der = buildCertificate(fields, privateKey, 'ecdsa-sha384')
-  const base64 = Buffer.from(der).toString('base64')
-  return {
-    cert: `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`,
-    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-  }
-}
-
-const user = makeUser()
+const user = makeUser('updater')
 const measured = 'a1'.repeat(48)
 const TDX = { MRTD: measured, RTMR2: measured }
 const SGX = { SignerID: 'c1'.repeat(32), ProductID: 1, SecurityVersion: 3 }

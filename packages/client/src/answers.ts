@@ -61,6 +61,8 @@ export interface UpdateAnswer {
   readonly missingUsers: readonly string[]
   /** By the name of the recovery key, base64; undefined unless the update is in force and changed recovery. */
   readonly recoverySecrets: ReadonlyMap<string, string> | undefined
+  /** What the Coordinator finds odd about the update though it took it; sentences for people. */
+  readonly warnings: readonly string[]
 }
 
 /** The `data` of a JSend answer (`{status, data, message}`). */

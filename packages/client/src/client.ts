@@ -194,7 +194,8 @@ export class CoordinatorClient {
   }
 
   async #sendUpdate(path: string, manifest: Uint8Array, doing: string): Promise<UpdateAnswer> {
-    const { data } = await this.#exchange({ method: 'POST', path, body: manifestBody(manifest) }, doing)
+    const request = { method: 'POST', path, body: manifestBody(manifest) } as const
+    const { data, warnings } = await this.#exchange(request, doing)
     const answer = new AnswerReader(whatAnswers(doing), data)
     return {
       missingAcknowledgments: answer.integer('missingAcknowledgments'),
@@ -203,6 +204,7 @@ export class CoordinatorClient {
         isObject(data) && 'recoverySecrets' in data
           ? readRecoverySecrets(doing, data, 'recoverySecrets')
           : undefined,
+      warnings: readWarnings(warnings),
     }
   }
 

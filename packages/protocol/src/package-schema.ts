@@ -28,11 +28,14 @@ const scalar: Schema = { type: ['string', 'number', 'boolean'] }
 const bytes: Schema = {
   anyOf: [{ type: 'string', contentEncoding: 'base64' }, list(upTo(255))],
 }
-const pcrs = (...lengths: readonly number[]): Schema => ({
+/** By index, `"4"` or `"PCR4"`. @param indexes a pattern */
+const pcrs = (indexes: string, ...lengths: readonly number[]): Schema => ({
   type: 'object',
-  patternProperties: { '^(?:[Pp][Cc][Rr])?(0|[1-9][0-9]?)$': hexes(...lengths) },
+  patternProperties: { [`^(?:[Pp][Cc][Rr])?(${indexes})$`]: hexes(...lengths) },
   additionalProperties: false,
 })
+const nitroPcrs = pcrs('[0-9]|[12][0-9]|3[01]', 48)
+const tpmPcrs = pcrs('[0-9]|1[0-9]|2[0-3]', 32, 48)
 
 const levelStatuses = [
   'UpToDate',
@@ -159,13 +162,13 @@ const snp = object({
 })
 
 const nitro = object({
-  PCRs: described('By index. 0: the image; 1 and 2: its kernel and application; 8: its signer', pcrs(48)),
+  PCRs: described('By index. 0: the image; 1 and 2: its kernel and application; 8: its signer', nitroPcrs),
   ModuleID: described('Instance and enclave', oneOrList(text)),
   Debug: debug,
 })
 
 const azureVtpm = object({
-  PCRs: described('By index. 4: boot loader; 7: keys of Secure Boot; 11: unified kernel image', pcrs(32, 48)),
+  PCRs: described('By index. 4: boot loader; 7: keys of Secure Boot; 11: unified kernel image', tpmPcrs),
   VMConfiguration: described("Members of Azure's VM configuration, for example secure-boot", {
     type: 'object',
     additionalProperties: oneOrList(scalar),
@@ -209,7 +212,7 @@ export const infrastructureSchema = object({
     RootCA: described("DER of AMD's ARK", bytes),
   }),
   Nitro: object({
-    PCRs: described("By index. 3: the parent instance's IAM role; 4: the parent instance", pcrs(48)),
+    PCRs: described("By index. 3: the parent instance's IAM role; 4: the parent instance", nitroPcrs),
     RootCA: described("DER of AWS's root certificate", bytes),
   }),
 })

@@ -121,30 +121,32 @@ const snp = object({
   }),
 })
 
-/** PCRs by index: `"4"`, or `"PCR4"` as build tools write it. */
+/**
+ * PCRs by index: `"4"`, or `"PCR4"` as build tools write it.
+ *
+ * @param indexes a pattern for those up to `highest`
+ */
 function pcrs(
   highest: number,
+  indexes: string,
   ...lengths: readonly number[]
 ): Field<Readonly<Record<string, readonly string[]>>> {
-  const pattern = '^(?:[Pp][Cc][Rr])?(0|[1-9][0-9]?)$'
+  const pattern = `^(?:[Pp][Cc][Rr])?(${indexes})$`
   return map(hexes(...lengths), {
     pattern,
     expected: `the index of a PCR, "0" to "${highest}", or "PCR0" to "PCR${highest}"`,
-    keyOf: (given) => {
-      const index = new RegExp(pattern).exec(given)?.[1]
-      return index !== undefined && Number(index) <= highest ? index : undefined
-    },
+    keyOf: (given) => new RegExp(pattern).exec(given)?.[1],
   })
 }
 
 /** AWS Nitro Enclaves, attestation_process.md: indexes 0 to 31, SHA-384. */
-const nitroPcrs = pcrs(31, 48)
+const nitroPcrs = pcrs(31, '[0-9]|[12][0-9]|3[01]', 48)
 
 const nitro = object({ PCRs: nitroPcrs, ModuleID: oneOrList(text), Debug: flag })
 
 /** A TPM has 24 PCRs (TCG PC Client Platform TPM Profile, 4.6); banks are of SHA-256 or SHA-384. */
 const azureVtpm = object({
-  PCRs: pcrs(23, 32, 48),
+  PCRs: pcrs(23, '[0-9]|1[0-9]|2[0-3]', 32, 48),
   VMConfiguration: map(oneOrList(scalar)),
   SNP: snp,
   TDX: tdx,

@@ -85,6 +85,10 @@ suite('what pins a workload', () => {
     }
     const debug = { PCRs: {}, SNP: { Debug: true } }
     assert.deepEqual(warnings({ AzureVTPM: debug }), ['AzureVTPM.SNP', 'AzureVTPM.SNP.Debug', 'AzureVTPM'])
+    // Debug of one kind of hardware says nothing about what boots on the other.
+    assert.deepEqual(problems({ AzureVTPM: { ...debug, TDX: { MRTD: measured } } }), ['AzureVTPM'])
+    const both = { AzureVTPM: { ...debug, TDX: { MRTD: measured, Debug: true } } }
+    assert.deepEqual(problems(both), [])
   })
 
   test('the report below a vTPM comes from the paravisor, unless the policy says otherwise', () => {

@@ -145,7 +145,8 @@ const MEASURED_BY_LOADER = ['8', '9', '11']
  */
 function checkAzureVtpm(source: AzureVtpmSource, at: Place): void {
   const { SNP, TDX, PCRs } = source
-  const debug = SNP?.Debug === true || TDX?.Debug === true
+  // One kind of hardware that is not for debugging is enough: what boots on it has to be known.
+  const debug = [SNP, TDX].every((hardware) => hardware === undefined || hardware.Debug === true)
   if (!SNP && !TDX) at.problem('must have "SNP" or "TDX" (or both), which say what the paravisor has to be')
   if (SNP) {
     checkSnpGuest(SNP, at.in('SNP'))

@@ -73,7 +73,9 @@ async function upload(
   // The Coordinator gives new recovery secrets once, so that they can be saved is known before.
   checkRecoveryOutput(flags)
   const manifest = await readManifest(file)
-  return await send(connectPinned(invocation, address, identity), manifest)
+  const answer = await send(connectPinned(invocation, address, identity), manifest)
+  for (const warning of answer.warnings) invocation.stderr(`Warning: ${warning}`)
+  return answer
 }
 
 /** Nothing where recovery stays as it is. Without recovery keys there is nothing to keep, and something to know. */

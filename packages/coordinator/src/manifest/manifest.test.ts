@@ -498,6 +498,9 @@ test('configuration and recovery keys', () => {
   })
   accept(config({ RecoveryThreshold: 2 }, { a: rsa2048, b: `before\n${rsa2048}` }))
   assert.deepEqual(warningPaths(config({}, { a: rsa1024 })), ['RecoveryKeys.a'])
+  // One key for two parties, in different text.
+  const shared = { a: rsa2048, b: `b's key\n${rsa2048.replaceAll('\n', '\r\n')}` }
+  assert.deepEqual(warningPaths(config({ RecoveryThreshold: 2 }, shared)), ['RecoveryKeys.b'])
   const errors: [unknown, string][] = [
     [config({ SealMode: 'uniquekey' }), 'Config.SealMode'],
     [config({ FeatureGates: ['MonotonicCounter', ''] }), 'Config.FeatureGates[1]'],

@@ -1,5 +1,7 @@
 import { Refusal } from '../refusal.ts'
+import type { DecodedManifest } from './decode.ts'
 import type { Manifest, PackagePolicy } from './model.ts'
+import type { Problem } from './report.ts'
 import type { ManifestSource, PackageSource } from './schema.ts'
 
 /**
@@ -50,6 +52,21 @@ function raisedVersion(name: string, current: PackagePolicy, entry: PackageSourc
   return version
 }
 
+/**
+ * Warnings about what an update of packages says without effect, unknown members among it. Such updates are taken
+ * (golden/rest/package-update-rules.json), but nobody should believe that they changed more than a version.
+ */
+export function ineffectiveMembers({ source, report }: DecodedManifest): readonly Problem[] {
+  const message =
+    'has no effect in an update of packages, which raises "SecurityVersion" alone: send a full update'
+  for (const [name, entry] of source.Packages ?? []) {
+    for (const member of ['AcceptedTCBStatuses', 'AcceptedAdvisories'])
+      if (entry[member] !== undefined) report.warn(['Packages', name, member], message)
+  }
+  if (source.Config !== undefined) report.warn(['Config'], message)
+  return report.problems()
+}
+
 const invalid = (reason: string): Refusal =>
   new Refusal('update_invalid', `the package update is refused: ${reason}; nothing was changed`)
 
@@ -62,6 +79,11 @@ export function withVersions(manifest: Manifest, versions: ReadonlyMap<string, n
   return { ...manifest, packages: new Map(packages) }
 }
 
-/** A package as it is in force when a package update has raised its version; undefined: none has. */
+/**
+ * A package as it is in force when a package update has raised its version; undefined: none has. One that accepts no
+ * SGX enclaves goes on so: a version alone would accept everybody's.
+ */
 export const withVersion = (policy: PackagePolicy, securityVersion: number | undefined): PackagePolicy =>
-  securityVersion === undefined ? policy : { ...policy, sgx: { ...policy.sgx, securityVersion } }
+  securityVersion === undefined || policy.sgx === undefined
+    ? policy
+    : { ...policy, sgx: { ...policy.sgx, securityVersion } }

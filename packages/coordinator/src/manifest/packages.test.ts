@@ -3,6 +3,7 @@ import { suite, test } from 'node:test'
 import { collateralForm, infrastructureForm, packageForm, type PolicyForm } from '@taw/attestation'
 import { manifestSchema } from '@taw/protocol'
 import { ManifestInvalid, parseManifest, type PreparedManifest, type Problem } from './index.ts'
+import { withVersion } from './package-update.ts'
 import { manifestWith, signerId, uniqueId } from './test-manifests.ts'
 
 const measured = 'a1'.repeat(48)
@@ -99,6 +100,17 @@ suite('packages of several kinds of TEE', () => {
     assert.deepEqual(pathsOf(warnings), ['Packages.idle.SNP.Measurement'])
     assert.match(warnings[0]?.message ?? '', /no marble uses this package yet/)
     assert.deepEqual(manifest.packages.get('idle'), {})
+  })
+
+  test('the package of no name is used by marbles that name none', () => {
+    const Packages = { '': { SignerID: signerId } }
+    for (const web of [{}, null, { Package: null }, { Package: '' }])
+      assert.deepEqual(pathsOf(refuse({ Packages, Marbles: { web } })), ['Packages[""]'])
+  })
+
+  test('a version raised later makes no package accept enclaves that it did not accept', () => {
+    assert.deepEqual(withVersion({}, 2), {})
+    assert.deepEqual(withVersion({ sgx: { signerId } }, 2), { sgx: { signerId, securityVersion: 2 } })
   })
 
   test('members given twice are joined, those that are unknown warned about', () => {

@@ -16,7 +16,8 @@ const beginningsTried = 16
  */
 export function firstPemBlock(text: string): PemBlock | undefined {
   if (text.length > manifestLimits.pemCharacters) return undefined
-  const begin = /^-----BEGIN (.*)-----[ \t]*\r?$/gm
+  // Lines end as in Go's decoder: a carriage return alone ends none.
+  const begin = /(?<![^\n])-----BEGIN ([^\n]*)-----[ \t]*(?=\r?\n|$)/g
   for (let tried = 0; tried < beginningsTried; tried++) {
     const match = begin.exec(text)
     if (match === null) return undefined
@@ -24,8 +25,7 @@ export function firstPemBlock(text: string): PemBlock | undefined {
     const end = `\n-----END ${label}-----`
     const endAt = text.indexOf(end, begin.lastIndex)
     if (endAt < 0) continue
-    const trailing = text.slice(endAt + end.length).split('\n', 1)[0] ?? ''
-    if (trailing.trim() !== '') continue
+    if (!/^[ \t]*(?:\r?\n|$)/.test(text.slice(endAt + end.length))) continue
     const content = decodeBody(text.slice(begin.lastIndex, endAt))
     if (content !== undefined) return { label, content }
   }

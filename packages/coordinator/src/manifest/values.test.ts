@@ -97,6 +97,15 @@ test('the first well-formed PEM block counts', () => {
   ]) {
     assert.equal(firstPemBlock(text), undefined, text)
   }
+  // Go's lines end at line feeds, and lose a carriage return before one.
+  const block = { label: 'X', content: Uint8Array.of(65, 66) }
+  assert.deepEqual(firstPemBlock('-----BEGIN X----- \r\nQUI=\r\n-----END X-----\t\r\n'), block)
+  assert.deepEqual(firstPemBlock('-----BEGIN X-----\nQUI=\n-----END X----- '), block)
+  for (const text of [
+    '-----BEGIN X-----\rQUI=\n-----END X-----\n',
+    '-----BEGIN X-----\nQUI=\n-----END X-----\r',
+  ])
+    assert.equal(firstPemBlock(text), undefined, text)
   assert.equal(firstPemBlock('-----BEGIN X-----\n'.repeat(3000)), undefined)
 })
 

@@ -2,7 +2,8 @@ import type { PlannedAcknowledgements, UpdatePlan } from '@taw/protocol'
 import type { User } from '../access/index.ts'
 import { manifestDifferences } from '../manifest/compare/differences.ts'
 import { manifestWarning } from '../manifest/compare/offline.ts'
-import { decodeManifest, isPackageUpdate, parseManifest } from '../manifest/index.ts'
+import { decodeManifest, isPackageUpdate, parseManifest, type Problem } from '../manifest/index.ts'
+import { ineffectiveMembers } from '../manifest/package-update.ts'
 import { applyChanges, type StateChange } from '../state/state.ts'
 import { readActivationHistory } from './activation-history.ts'
 import { type PreparedUpdate, prepareManifestUpdate, sharesNeeded } from './apply-update.ts'
@@ -27,6 +28,7 @@ interface Rehearsal {
   readonly changes: readonly StateChange[]
   readonly recoverySecrets: PreparedUpdate['recoverySecrets']
   readonly acknowledgements: PlannedAcknowledgements | undefined
+  readonly manifestWarnings: readonly Problem[]
 }
 
 /**
@@ -45,10 +47,11 @@ export async function planUpdate(
   ports: Ports,
 ): Promise<UpdatePlan> {
   const { state, user } = knownUser(certificate, ports)
-  const { source } = decodeManifest(raw)
-  if (isPackageUpdate(source)) {
-    const { changes } = await preparePackageUpdate(state, user, source, ports)
-    const rehearsal = { raw, changes, recoverySecrets: undefined, acknowledgements: undefined }
+  const decoded = decodeManifest(raw)
+  if (isPackageUpdate(decoded.source)) {
+    const { changes } = await preparePackageUpdate(state, user, decoded.source, ports)
+    const unneeded = { recoverySecrets: undefined, acknowledgements: undefined }
+    const rehearsal = { raw, changes, manifestWarnings: ineffectiveMembers(decoded), ...unneeded }
     return await describe(state, user, { kind: 'packages', ...rehearsal }, ports)
   }
   requireUpdateRight(user)
@@ -60,7 +63,7 @@ export async function planUpdate(
   return await describe(
     state,
     user,
-    { kind: 'manifest', raw, changes, recoverySecrets, acknowledgements },
+    { kind: 'manifest', raw, changes, recoverySecrets, acknowledgements, manifestWarnings: next.warnings },
     ports,
   )
 }
@@ -68,7 +71,7 @@ export async function planUpdate(
 async function describe(
   before: StateWithManifest,
   user: User,
-  { kind, raw, changes, recoverySecrets, acknowledgements }: Rehearsal,
+  { kind, raw, changes, recoverySecrets, acknowledgements, manifestWarnings }: Rehearsal,
   ports: Ports,
 ): Promise<UpdatePlan> {
   const history = await readActivationHistory(ports)
@@ -96,7 +99,7 @@ async function describe(
     ...(pending !== undefined && { pending }),
     irreversible: irreversibleEffects(transition, { secrets, marbles, recovery }),
     warnings: updateWarnings(transition, { secrets, marbles, recovery }, user, pending),
-    manifestWarnings: kind === 'manifest' ? after.manifest.warnings.map(manifestWarning) : [],
+    manifestWarnings: manifestWarnings.map(manifestWarning),
   }
   wipe(changes, before)
   return plan

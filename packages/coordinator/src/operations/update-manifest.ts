@@ -3,7 +3,14 @@ import { manifestUpdaters, mayUpdateManifest, type User } from '../access/index.
 import type { Rekey } from '../ledger/ledger.ts'
 import { acknowledgementsNeeded } from '../manifest/compare/cautions.ts'
 import { changedNames, type ManifestChanges } from '../manifest/compare/differences.ts'
-import { decodeManifest, isPackageUpdate, ManifestInvalid, parseManifest } from '../manifest/index.ts'
+import {
+  decodeManifest,
+  isPackageUpdate,
+  ManifestInvalid,
+  parseManifest,
+  type Problem,
+} from '../manifest/index.ts'
+import { ineffectiveMembers } from '../manifest/package-update.ts'
 import { Refusal } from '../refusal.ts'
 import type { UpdateOutcome } from '../state/audit.ts'
 import type { PendingUpdate, StateChange } from '../state/state.ts'
@@ -21,9 +28,11 @@ export interface UpdateProgress {
   readonly missingUsers: readonly string[]
   /** Recovery party → its new share, encrypted; undefined unless the update is in force and changed recovery. */
   readonly recoverySecrets: ReadonlyMap<string, Uint8Array> | undefined
+  /** What is odd about the update though it is taken: for who sent it, and who completed it. */
+  readonly warnings: readonly Problem[]
 }
 
-const complete: UpdateProgress = { missingAcknowledgments: 0, missingUsers: [], recoverySecrets: undefined }
+const complete = { missingAcknowledgments: 0, missingUsers: [], recoverySecrets: undefined } as const
 
 /**
  * A user uploads an update: of packages alone, which is in force at once, or a whole new manifest, which is in force
@@ -39,16 +48,17 @@ export function proposeUpdate(
 ): Promise<UpdateProgress> {
   return untilNotOvertaken(async () => {
     const { state, user } = knownUser(certificate, ports)
-    const { source } = decodeManifest(raw)
-    if (isPackageUpdate(source)) {
-      await updatePackages(state, user, source, ports)
-      return complete
+    const decoded = decodeManifest(raw)
+    if (isPackageUpdate(decoded.source)) {
+      await updatePackages(state, user, decoded.source, ports)
+      return logged({ ...complete, warnings: ineffectiveMembers(decoded) }, ports)
     }
     requireNonePending(state)
     requireUpdateRight(user)
-    checkProposal(raw, ports)
+    const warnings = checkProposal(raw, ports)
     const update = { raw, acknowledgedBy: new Set([user.name]) }
-    return await proceed(state, user, update, 'update-initiated', ports)
+    const progress = await proceed(state, user, update, 'update-initiated', ports)
+    return logged({ ...progress, warnings }, ports)
   })
 }
 
@@ -138,14 +148,14 @@ async function proceed(
   if (missingAcknowledgments > 0) {
     await commit('pending', [{ kind: 'pending-update', update }])
     ports.log.info({ fingerprint, missingAcknowledgments, ...userFields(user) }, pendingMessages[action])
-    return { missingUsers, missingAcknowledgments, recoverySecrets: undefined }
+    return { missingUsers, missingAcknowledgments, recoverySecrets: undefined, warnings: [] }
   }
   try {
     const next = parseManifest(update.raw, ports)
     const { changes, rekey, recoverySecrets } = await prepareManifestUpdate(state, next, ports)
     await commit('applied', changes, rekey, changedNames(state.manifest.manifest, next.manifest))
     ports.log.info({ fingerprint, ...userFields(user) }, 'manifest updated')
-    return { ...complete, recoverySecrets }
+    return { ...complete, recoverySecrets, warnings: next.warnings }
   } catch (error) {
     if (error instanceof Refusal && error.code !== 'storage_unavailable') {
       await commit('failed', [{ kind: 'pending-update', update: undefined }])
@@ -153,6 +163,12 @@ async function proceed(
     }
     throw error
   }
+}
+
+function logged(progress: UpdateProgress, { log }: Pick<Ports, 'log'>): UpdateProgress {
+  for (const { path, line, column, message } of progress.warnings)
+    log.warn({ path, line, column }, `manifest update: ${message}`)
+  return progress
 }
 
 const pendingMessages = {
@@ -190,14 +206,20 @@ export const fingerprintOf = (raw: Uint8Array): string => createHash('sha256').u
  */
 const lookedAtLater = /^(?:Secrets\b|RecoveryKeys\b|Marbles\b.*\.Parameters\b)/
 
-/** @throws {@link ManifestInvalid}, {@link Refusal} `manifest_invalid` */
-function checkProposal(raw: Uint8Array, ports: Ports): void {
+/**
+ * @returns warnings about the manifest
+ * @throws {@link ManifestInvalid}, {@link Refusal} `manifest_invalid`
+ */
+function checkProposal(raw: Uint8Array, ports: Ports): readonly Problem[] {
   try {
-    requireCurve(parseManifest(raw, ports), ports)
+    const proposed = parseManifest(raw, ports)
+    requireCurve(proposed, ports)
+    return proposed.warnings
   } catch (error) {
     if (!(error instanceof ManifestInvalid)) throw error
     const errors = error.problems.filter(({ severity }) => severity === 'error')
     if (errors.some(({ path }) => !lookedAtLater.test(path))) throw error
+    return error.problems.filter(({ severity }) => severity === 'warning')
   }
 }
 

@@ -124,7 +124,11 @@ function checkPathLength(
   { isCa, maxPathLen, maxPathLenZero }: CertificateTemplate,
   report: ReportProblem,
 ): void {
-  if (maxPathLen < -1) report(['MaxPathLen'], `is ${maxPathLen}; the least is -1, which stands for no limit`)
+  // The number that stands in the manifest could not be kept: another one would stand in the certificate.
+  if (maxPathLen > Number.MAX_SAFE_INTEGER)
+    report(['MaxPathLen'], `is longer than any chain; the most is ${Number.MAX_SAFE_INTEGER}`)
+  else if (maxPathLen < -1)
+    report(['MaxPathLen'], `is ${maxPathLen}; the least is -1, which stands for no limit`)
   else if (!isCa && maxPathLen > 0)
     report(['MaxPathLen'], `is ${maxPathLen}, but only with IsCA it may be given`)
   else if (!isCa && maxPathLen === 0 && maxPathLenZero) report(['MaxPathLenZero'], 'is true, but IsCA is not')

@@ -104,9 +104,13 @@ export class DerReader {
     return contents
   }
 
-  /** Content octets of an INTEGER in its shortest form; the first bit is the sign. */
-  readInteger(what: string): Uint8Array {
-    const { contents } = this.read(tag.integer, what)
+  /**
+   * Content octets of an INTEGER in its shortest form; the first bit is the sign.
+   *
+   * @param identifier of an INTEGER with an implicit tag.
+   */
+  readInteger(what: string, identifier: number = tag.integer): Uint8Array {
+    const { contents } = this.read(identifier, what)
     const [first, second] = contents
     if (first === undefined) throw new DerError(`${what} is an INTEGER without octets`)
     if (second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))) {

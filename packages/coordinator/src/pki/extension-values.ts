@@ -201,8 +201,8 @@ export function constraintProblem(kind: 'dns' | 'email' | 'uri', text: string): 
   if (kind === 'email' && text.includes('@')) {
     return isMailboxConstraint(text) ? undefined : `"${text}" is no e-mail address`
   }
-  // A leading dot stands for the subdomains alone.
-  return domainProblem(text.startsWith('.') ? text.slice(1) : text)
+  // A leading dot stands for the subdomains alone; a dot by itself has none to stand for.
+  return domainProblem(text.length > 1 && text.startsWith('.') ? text.slice(1) : text)
 }
 
 function ipRange(octets: Uint8Array): IpRange {
@@ -251,7 +251,12 @@ const readers = new Map<string, (value: Uint8Array) => unknown>([
   [extension.authorityKeyIdentifier.dotted, parseAuthorityKeyIdentifier],
   [extension.policyConstraints.dotted, parsePolicyConstraints],
   [extension.extKeyUsage.dotted, parseExtKeyUsage],
-  [extension.inhibitAnyPolicy.dotted, (value) => new DerReader(value).readSmallInteger('inhibitAnyPolicy')],
+  [
+    extension.inhibitAnyPolicy.dotted,
+    (value) => {
+      readInteger64(new DerReader(value), 'inhibitAnyPolicy')
+    },
+  ],
   [extension.authorityInfoAccess.dotted, parseAuthorityInfoAccess],
 ])
 
@@ -265,8 +270,14 @@ function parsePolicyMappings(value: Uint8Array): void {
 
 function parsePolicyConstraints(value: Uint8Array): void {
   const fields = new DerReader(value).enterSequence('policyConstraints')
-  fields.readOptional(contextTag(0), 'requireExplicitPolicy')
-  fields.readOptional(contextTag(1), 'inhibitPolicyMapping')
+  for (const [number, what] of ['requireExplicitPolicy', 'inhibitPolicyMapping'].entries()) {
+    if (fields.nextIdentifier === contextTag(number)) readInteger64(fields, what, contextTag(number))
+  }
+}
+
+/** What Go's `int64` holds, of either sign. */
+function readInteger64(reader: DerReader, what: string, identifier?: number): void {
+  if (reader.readInteger(what, identifier).length > 8) throw new DerError(`${what} is out of range`)
 }
 
 function readAll<T>(reader: DerReader, readOne: (reader: DerReader) => T): T[] {

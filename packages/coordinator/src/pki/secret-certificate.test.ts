@@ -71,6 +71,8 @@ test('names each problem by its path', () => {
     },
     'Cert.MaxPathLen': { maxPathLen: 1 },
     'Cert.MaxPathLenZero': { maxPathLenZero: true },
+    // 2^53 + 1, which no number holds: it came out as 2^53.
+    'Cert.MaxPathLen ': { isCa: true, maxPathLen: Number(2n ** 53n + 1n) },
     'Cert.DNSNames.0': { dnsNames: ['bücher.example'] },
     'Cert.EmailAddresses.0': { emailAddresses: ['ä@example.org'] },
     'Cert.IPAddresses.0': { ipAddresses: [new Uint8Array()] },
@@ -89,6 +91,9 @@ test('names each problem by its path', () => {
       excludedIpRanges: [{ ip: Uint8Array.of(10, 0, 0, 0), mask: Uint8Array.of(0, 255, 0, 0) }],
     },
     'Cert.PermittedDNSDomains.0': { permittedDnsDomains: ['a..b'] },
+    'Cert.ExcludedDNSDomains.1': { excludedDnsDomains: ['.a', '.', ''] },
+    'Cert.PermittedEmailAddresses.0': { permittedEmailAddresses: ['.'] },
+    'Cert.ExcludedURIDomains.0': { excludedUriDomains: ['.'] },
     'Cert.ExcludedEmailAddresses.0': { excludedEmailAddresses: ['a b@c'] },
     'Cert.PermittedURIDomains.0': { permittedUriDomains: ['10.0.0.1'] },
     'Cert.Policies.1': { policies: ['1.2.3', '1.02.3'] },
@@ -104,7 +109,7 @@ test('names each problem by its path', () => {
     const found = checkCertificateTemplate(secret(members), now)
     assert.deepEqual(
       found.map((problem) => problem.path.join('.')),
-      [path],
+      [path.trim()],
     )
   }
   assert.deepEqual(checkCertificateTemplate(secret({}, { validFor: 3_000_000 }), now)[0]?.path, ['ValidFor'])
@@ -122,6 +127,23 @@ test('an extension that must not be critical, or stands there twice, is a proble
   assert.equal(checkCertificateTemplate(secret({ extraExtensions: [keyId] }), now).length, 1)
   const own = { id: [1n, 2n, 3n], critical: true, value: Uint8Array.of(1) }
   assert.equal(checkCertificateTemplate(secret({ extraExtensions: [own, own] }), now).length, 1)
+})
+
+test('the numbers of policy extensions have to be readable, as in Go', () => {
+  const problemsWith = (arc: bigint, hex: string) => {
+    const extraExtensions = [{ id: [2n, 5n, 29n, arc], critical: false, value: Buffer.from(hex, 'hex') }]
+    return checkCertificateTemplate(secret({ extraExtensions }), now).length
+  }
+  const policyConstraints = 36n
+  for (const good of ['3000', '3003800100', '3006800101810102', '30038001ff', '300a80087fffffffffffffff'])
+    assert.equal(problemsWith(policyConstraints, good), 0, good)
+  for (const bad of ['30028000', '300480020001', '300b8009008000000000000000', '30058001018100'])
+    assert.equal(problemsWith(policyConstraints, bad), 1, bad)
+  const inhibitAnyPolicy = 54n
+  for (const good of ['020100', '0201ff', '02087fffffffffffffff'])
+    assert.equal(problemsWith(inhibitAnyPolicy, good), 0, good)
+  for (const bad of ['0200', '02020001', '0209008000000000000000', '3000'])
+    assert.equal(problemsWith(inhibitAnyPolicy, bad), 1, bad)
 })
 
 test('secrets that are not made have no problems', () => {

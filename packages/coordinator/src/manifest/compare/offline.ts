@@ -1,7 +1,7 @@
 import type { ManifestDifference, ManifestWarning, Statement } from '@taw/protocol'
 import { Refusal } from '../../refusal.ts'
 import { decodeManifest, isPackageUpdate, parseManifest, type Problem } from '../index.ts'
-import { raisedVersions, withVersions } from '../package-update.ts'
+import { ineffectiveMembers, raisedVersions, withVersions } from '../package-update.ts'
 import { manifestCautions } from './cautions.ts'
 import { manifestDifferences } from './differences.ts'
 
@@ -37,7 +37,8 @@ export class IncomparableManifest extends Error {
 export function compareManifests(before: ManifestFile, after: ManifestFile, now: Date): ManifestComparison {
   const parse = ({ raw }: ManifestFile) => parseManifest(raw, { now: () => now })
   const { manifest: former } = reading(before, parse)
-  const { source } = reading(after, ({ raw }) => decodeManifest(raw))
+  const decoded = reading(after, ({ raw }) => decodeManifest(raw))
+  const { source } = decoded
   const isPackages = isPackageUpdate(source)
   const next = isPackages
     ? reading(after, () => ({
@@ -45,7 +46,7 @@ export function compareManifests(before: ManifestFile, after: ManifestFile, now:
           former,
           raisedVersions(source, former, (name) => former.packages.get(name)?.sgx?.securityVersion),
         ),
-        warnings: [],
+        warnings: ineffectiveMembers(decoded),
       }))
     : reading(after, parse)
   return {

@@ -4,7 +4,8 @@ import { entriesOf, mapEntries, tellFindings, type TopicContext } from './topic.
 
 /** Decodes `Packages`. Those that no marble uses admit nobody, so their mistakes are only warned about. */
 export function packagesOf({ source, report }: TopicContext): ReadonlyMap<string, PackagePolicy> {
-  const used = new Set([...(source.Marbles?.values() ?? [])].map((marble) => marble.Package))
+  // A marble without "Package" is one of the package whose name is empty.
+  const used = new Set([...(source.Marbles?.values() ?? [])].map((marble) => marble.Package ?? ''))
   const entries = entriesOf('Packages', source.Packages, 'packages', report)
   if (entries.size === 0) report.error(['Packages'], 'the manifest needs at least one package, but has none')
   return mapEntries(entries, (entry, name) => {

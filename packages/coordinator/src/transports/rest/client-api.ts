@@ -193,7 +193,8 @@ function addUpdates(add: Add, ports: Ports): void {
   add(2, 'POST', '/update', async ({ certificate, body, query }) => {
     requireUser(ports.ledger.state, certificate)
     if (asksForDryRun(query)) return await planUpdate(certificate, manifestRequest(await body()), ports)
-    return presentProgress(await proposeUpdate(certificate, manifestRequest(await body()), ports))
+    const progress = await proposeUpdate(certificate, manifestRequest(await body()), ports)
+    return withWarnings(presentProgress(progress), progress.warnings)
   })
   add(
     1,
@@ -202,8 +203,8 @@ function addUpdates(add: Add, ports: Ports): void {
     async ({ certificate, body, query }) => {
       requireUser(ports.ledger.state, certificate)
       refuseDryRun(query)
-      await proposeUpdate(certificate, await body(), ports)
-      return null
+      const { warnings } = await proposeUpdate(certificate, await body(), ports)
+      return withWarnings(null, warnings)
     },
     400,
   )
@@ -224,12 +225,14 @@ function addUpdates(add: Add, ports: Ports): void {
     refuseDryRun(query)
     const progress = await acknowledgeUpdate(certificate, manifestRequest(await body()), ports)
     const { missingAcknowledgments, missingUsers, ...rest } = presentProgress(progress)
-    return { message: describeProgress(progress), missingUsers, missingAcknowledgments, ...rest }
+    const data = { message: describeProgress(progress), missingUsers, missingAcknowledgments, ...rest }
+    return withWarnings(data, progress.warnings)
   })
   add(1, 'POST', '/update-manifest', async ({ certificate, body, query }) => {
     requireUser(ports.ledger.state, certificate)
     refuseDryRun(query)
-    return describeProgress(await acknowledgeUpdate(certificate, await body(), ports))
+    const progress = await acknowledgeUpdate(certificate, await body(), ports)
+    return withWarnings(describeProgress(progress), progress.warnings)
   })
   add(2, 'POST', '/update-cancel', async ({ certificate, query }) => {
     refuseDryRun(query)
