@@ -1,4 +1,5 @@
 # launch PACKAGE ENTRY ARGS…: replaces this shell by the pinned Node running a package's entry point.
+# options: further ones for Node.
 # Runs dist/ENTRY.js where that is built and no source is newer, else src/ENTRY.ts (Node strips the types).
 launch() {
   package=$1 entry=$2
@@ -13,5 +14,5 @@ launch() {
   if [ ! -f "$built" ] || [ -n "$(find "$root"/packages/*/src -name '*.ts' ! -name '*.test.ts' -newer "$built" -print -quit)" ]; then
     built="$root/packages/$package/src/$entry.ts"
   fi
-  exec "$node" --disable-warning=ExperimentalWarning "$built" "$@"
+  exec "$node" --disable-warning=ExperimentalWarning $options "$built" "$@"
 }
