@@ -234,10 +234,7 @@ suite('a deployment with secrets of every kind', () => {
       }
       for (const user of [bob, undefined]) {
         const options = user === undefined ? {} : { user }
-        const status = await ask(
-          `${version}/secrets?${[...'abc'].map((s) => `s=${s}`).join('&')}&s=token&s=own`,
-          options,
-        )
+        const status = await ask(`${version}/secrets?s=nothing&s=token&s=own`, options)
         assert.notEqual(status, 200)
         assert.notEqual(await ask(`${version}/secrets?s=token`, options), 200)
       }
