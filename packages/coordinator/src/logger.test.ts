@@ -65,10 +65,8 @@ test('what refusals say, and what defects of our own say, stays', () => {
 test('a secret in a field, in an error, or in its cause is not written', () => {
   const value = new SecretBytes(Buffer.from(secret))
   const text = written((log) => {
-    log.error(
-      { value, deep: { values: [value] }, error: new Error(`${value}`, { cause: value }) },
-      `${value}`,
-    )
+    const error = new Error(String(value), { cause: value })
+    log.error({ value, deep: { values: [value] }, error }, String(value))
   })
   assert.doesNotMatch(text, /planted|cGxhbnRlZ/)
   assert.match(text, /\[redacted\]/)

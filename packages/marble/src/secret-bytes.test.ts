@@ -9,7 +9,7 @@ const secret = new SecretBytes(bytes)
 
 const redacting: Readonly<Record<string, () => string>> = {
   String: () => String(secret),
-  'a template literal': () => `${secret as unknown as string}`,
+  'a template literal': () => `it is ${secret as unknown as string}`,
   join: () => [secret, secret].join(),
   'JSON.stringify': () => JSON.stringify(secret),
   'JSON.stringify within': () => JSON.stringify({ a: [{ secret }] }),
