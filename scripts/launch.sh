@@ -1,5 +1,5 @@
 # launch PACKAGE ENTRY ARGS…: replaces this shell by the pinned Node running a package's entry point. Wants the path of
-# the launcher itself, links resolved, in _taw_bin.
+# the launcher itself, links resolved, in _taw_bin, and further options for Node in _taw_options.
 # Runs dist/ENTRY.js where that is built and no source is newer, else src/ENTRY.ts (Node strips the types).
 #
 # The environment reaches the program as it is, since `taw run` hands it on to a marble. So this uses no variable that
@@ -16,7 +16,7 @@ launch() {
     _taw_entry="$_taw_root/packages/$1/src/$2.ts"
   fi
   shift 2
-  set -- "$_taw_node" --disable-warning=ExperimentalWarning "$_taw_entry" "$@"
+  set -- "$_taw_node" --disable-warning=ExperimentalWarning $_taw_options "$_taw_entry" "$@"
   _taw_lost=$(lost_variables)
   if [ -n "$_taw_lost" ]; then
     eval "exec /usr/bin/env -- $_taw_lost"' "$@"'

@@ -553,6 +553,65 @@ test('unfinished bodies take bounded memory, and keep nobody out', async () => {
   for (const session of sessions) session.destroy()
 })
 
+test('answers that nobody fetches take bounded memory', async () => {
+  await using full = await TestCoordinator.start()
+  const files = { '/large': { Data: 'x'.repeat(4 << 20), NoTemplates: true } }
+  await setManifest(
+    full.clientPort,
+    manifestWith({ Marbles: { m: { Package: 'pkg', Parameters: { Files: files } } } }),
+  )
+  const before = residentBytes(full.pid)
+  const sessions = Array.from({ length: 6 }, () =>
+    http2.connect(`https://127.0.0.1:${full.clientPort}`, {
+      rejectUnauthorized: false,
+      // Nothing of any body may come.
+      settings: { initialWindowSize: 0 },
+    }),
+  )
+  await Promise.all(sessions.map((session) => once(session, 'remoteSettings')))
+  // Each answer has 5.6 MB.
+  const streams = sessions.flatMap((session) =>
+    Array.from({ length: 12 }, () => session.request({ ':path': '/api/v2/manifest' })),
+  )
+  for (const stream of streams) stream.on('error', () => undefined)
+  await Promise.race(streams.map((stream) => once(stream, 'close')))
+  assert.equal((await get(full.clientPort, '/api/v2/status')).status, 200)
+  const grown = residentBytes(full.pid) - before
+  const most = 5 * limits.leavingBytes
+  assert.ok(grown < most, `it grew by ${grown >> 20} MiB, of at most ${most >> 20}`)
+  for (const session of sessions) session.destroy()
+})
+
+test('requests that wait for their bodies, and streams that are answered, don’t stay', async () => {
+  const fields = Object.fromEntries(Array.from({ length: 14 }, (_, index) => [`x${index}`, 'y'.repeat(1000)]))
+  for (const [port, head] of [
+    [serving.clientPort, { ':method': 'POST', ':path': '/api/v2/status' }],
+    [serving.clientPort, { ':method': 'POST', ':path': '/api/v2/recover' }],
+    [serving.meshPort, activateHeaders],
+  ] as const) {
+    const sessions: http2.ClientHttp2Session[] = []
+    let closed = 0
+    let opened = 0
+    const enough = Promise.withResolvers<true>()
+    // More than the memory has room for: 16,000 header fields each.
+    const room = limits.arrivingBytes.rest / (limits.openRequestBytes + 28_000)
+    while (opened < room + 1000) {
+      const session = await connectMesh(port, identity)
+      sessions.push(session)
+      for (let count = 0; count < limits.concurrentStreams - 1; count++, opened++) {
+        const stream = session.request({ ...fields, ...head }, { endStream: false })
+        stream.on('error', () => undefined).resume()
+        stream.on('close', () => {
+          closed += 1
+          if (closed >= 500) enough.resolve(true)
+        })
+      }
+    }
+    await enough.promise
+    for (const session of sessions) session.destroy()
+  }
+})
+
 /** A request whose body stops one byte before its end. */
 function startUpload(port: number): {
   readonly request: ReturnType<typeof https.request>

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { coordinatorCommand, get } from './coordinator.ts'
+import { assertNothingPlanted } from './planted.ts'
 
 export interface ProcessEnd {
   /** null when a signal killed it. */
@@ -86,5 +87,6 @@ export class CoordinatorProcess {
   async [Symbol.asyncDispose](): Promise<void> {
     this.kill('SIGKILL')
     await this.ended
+    assertNothingPlanted(`${this.#stdout}${this.#stderr}`)
   }
 }

@@ -6,6 +6,7 @@ import https from 'node:https'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
+import { assertNothingPlanted } from './planted.ts'
 
 /** The command that `npm ci` installs. */
 export const coordinatorCommand = path.resolve(import.meta.dirname, '../../node_modules/.bin/taw-coordinator')
@@ -89,7 +90,11 @@ export class TestCoordinator {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop('SIGKILL')
-    if (this.#ownsDirectory) rmSync(this.sealDirectory, { recursive: true, force: true })
+    try {
+      assertNothingPlanted(this.#output, this.sealDirectory)
+    } finally {
+      if (this.#ownsDirectory) rmSync(this.sealDirectory, { recursive: true, force: true })
+    }
   }
 
   #spawn(env: Readonly<Record<string, string>>): ChildProcess {

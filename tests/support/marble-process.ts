@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { assertNothingPlanted } from './planted.ts'
 
 /** How a marble ended. */
 export interface MarbleResult {
@@ -45,7 +46,12 @@ export function runMarbleProcess(call: MarbleCall): Promise<MarbleResult> {
     })
     child.once('error', reject)
     child.once('close', (exitCode, signal) => {
-      resolve({ exitCode, signal, stdout, stderr })
+      try {
+        assertNothingPlanted(stderr)
+        resolve({ exitCode, signal, stdout, stderr })
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)))
+      }
     })
     call.onStart?.(child)
   })

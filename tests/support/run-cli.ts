@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { assertNothingPlanted } from './planted.ts'
 
 const launcher = path.resolve(import.meta.dirname, '../../node_modules/.bin/taw')
 
@@ -51,7 +52,12 @@ function run(
     child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))
     child.on('error', reject)
     child.on('close', (code) => {
-      resolve({ code, ...output })
+      try {
+        assertNothingPlanted(output.stderr)
+        resolve({ code, ...output })
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)))
+      }
     })
   })
 }

@@ -117,7 +117,7 @@ export function readConfig(env: Environment, workingDirectory: string): Config {
       noProxy: given('NO_PROXY') ?? given('no_proxy'),
     },
     sealing: optional(env['TAW_SEALING'], parseSealing),
-    tpmTcti: given('TAW_TPM_TCTI') ?? 'device:/dev/tpmrm0',
+    tpmTcti: parseTcti(given('TAW_TPM_TCTI') ?? 'device:/dev/tpmrm0', simulation),
     tpmPcrs: {
       ProductKey: parsePcrs('TAW_TPM_PCRS_PRODUCT_KEY', env),
       UniqueKey: parsePcrs('TAW_TPM_PCRS_UNIQUE_KEY', env),
@@ -167,6 +167,16 @@ function parseSealing(text: string): SealingKind {
   const kind = sealingKinds.find((candidate) => candidate === text)
   if (kind !== undefined) return kind
   throw new ConfigError(`TAW_SEALING is "${text}"; it must be one of ${sealingKinds.join(', ')}`)
+}
+
+/** Others lead out of the machine (`swtpm`, `mssim`), where the host would be the TPM, or start a program (`cmd`). */
+const localTcti = /^(?:device:\/dev\/[\w-]+|tabrmd)$/
+
+function parseTcti(text: string, simulation: boolean): string {
+  if (simulation || localTcti.test(text)) return text
+  throw new ConfigError(
+    `TAW_TPM_TCTI is "${text}"; outside of simulation it must be a device of this machine, as in "device:/dev/tpmrm0", or "tabrmd"`,
+  )
 }
 
 function parsePcrs(variable: string, env: Environment): PcrSelection | undefined {

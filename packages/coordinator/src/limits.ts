@@ -8,10 +8,20 @@ export const limits = {
   /** Bytes of one request body of the client API. A manifest of 24 MiB fits, in base64. */
   restBodyBytes: 33 * 1024 * 1024,
   /**
-   * Bytes of all request bodies that are arriving on one listener, and are not yet whole. Beyond it, those that take
-   * longest are refused, so that clients who send what they have are served while others fill the memory.
+   * Bytes of all requests on one listener that are not answered yet. Beyond it, those are refused that are not whole and
+   * take longest, so that clients who send what they have are served while others fill the memory.
    */
   arrivingBytes: { mesh: 64 * 1024 * 1024, rest: 132 * 1024 * 1024 },
+  /**
+   * Bytes of all answers of one listener that their clients have not fetched yet. Beyond it, the connections or streams
+   * of the oldest are closed.
+   */
+  leavingBytes: 128 * 1024 * 1024,
+  /**
+   * Bytes that an open request takes besides its body and its header fields (measured: about 8,000 for a stream of
+   * HTTP/2).
+   */
+  openRequestBytes: 8 * 1024,
   /** Bytes of all header fields of one request, client API and mesh API. */
   headerBytes: 16 * 1024,
   /** Milliseconds from the TCP connection to the end of the TLS handshake. */
@@ -26,7 +36,10 @@ export const limits = {
   idleTimeoutMs: 120_000,
   /** Requests at the same time on one HTTP/2 connection. */
   concurrentStreams: 128,
-  /** Connections at the same time on one listener. */
+  /**
+   * Connections at the same time on one listener, or half of what the process may open. Beyond it, the oldest one is
+   * closed of the address that has most.
+   */
   connections: 10_000,
   /** Bytes of all shared symmetric keys of a manifest; the state holds them. */
   sharedKeyBytes: 64 * 1024 * 1024,

@@ -32,7 +32,18 @@ export function createLogger(options: LogOptions): Logger {
 /** An error as a log field: a refusal is its sentence, a defect has its stack. */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error
-  return error.name === 'Refusal' ? error.message : (error.stack ?? error.message)
+  return error.name === 'Refusal' ? error.message : withoutValues(error)
+}
+
+/** Name and stack, and the message where it is ours: Node's own and V8's quote the value that they don't like. */
+function withoutValues(error: Error): string {
+  const { name, message, stack = '' } = error
+  const at = stack.search(/^ +at /m)
+  const frames = at === -1 ? '' : `\n${stack.slice(at)}`
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  // OpenSSL's reasons are texts that stand in its source.
+  if (code.startsWith('ERR_') && !code.startsWith('ERR_OSSL')) return `${name} [${code}]${frames}`
+  return name === 'SyntaxError' ? `${name}${frames}` : `${name}: ${message}${frames}`
 }
 
 function readable(line: string): string {

@@ -1,8 +1,8 @@
 import { readConfig, ConfigError, type Config, type Environment } from './config.ts'
 import { startCoordinator, type RunningCoordinator } from './coordinator.ts'
 import { createLogger, type Logger } from './logger.ts'
+import { closeSideDoors, refuseHostInfluence } from './process-hardening.ts'
 import { randomBytes } from 'node:crypto'
-import path from 'node:path'
 import { Activity } from './activity.ts'
 import type { VendorRoots } from '@taw/attestation'
 import { openAttestation } from './evidence/providers/open.ts'
@@ -37,18 +37,23 @@ export interface Surroundings {
    * what ships calls {@link runCoordinator} without.
    */
   readonly roots?: VendorRoots
+  /** The same for Gramine's keys, which seal the state: the host must not choose the folder. */
+  readonly gramineKeys?: string
 }
 
 /** Environment → config → wiring → listeners, until a signal ends the process. Where providers are chosen. */
-export async function runCoordinator({ env, workingDirectory, roots }: Surroundings): Promise<void> {
+export async function runCoordinator(surroundings: Surroundings): Promise<void> {
+  const { env, workingDirectory } = surroundings
   const { EDG_COORDINATOR_DEV_MODE: development, EDG_DEBUG_LOGGING: debug } = env
   const log = createLogger({ development: development === '1', debug: debug === '1' })
+  closeSideDoors(log)
   const stop = stopOnSignals(log)
   try {
     const config = readConfig(env, workingDirectory)
+    if (!config.simulation) refuseHostInfluence(env)
     warnOfSimulation(config, log)
     const activity = new Activity()
-    const ports = await wire(config, activity, log, roots)
+    const ports = await wire(config, activity, log, surroundings)
     stop.running(await startCoordinator(config, ports, activity))
   } catch (error) {
     if (error instanceof ConfigError || error instanceof SealDirectoryUnusable) log.fatal(error.message)
@@ -61,14 +66,14 @@ async function wire(
   config: Config,
   activity: Activity,
   log: Logger,
-  roots: VendorRoots | undefined,
+  { roots, gramineKeys }: Surroundings,
 ): Promise<Ports> {
   const now = (): Date => new Date()
   const attestation = await openAttestation(config, { roots, now, log })
   const names = namesOf(config)
   const { ledger, sealed } = await openLedger({
     directory: config.sealDirectory,
-    ...chooseProtection(config, path.join(config.evidence.gramineRoot, 'keys')),
+    ...chooseProtection(config, gramineKeys),
     freshState: () => freshState(config, names, now()),
     prepareManifest: loadManifest,
     now,

@@ -62,6 +62,10 @@ const marble = object(
     }),
     TLS: described('Names of entries of TLS', texts),
     DisableSecretBinding: described('Derive private keys without the marble type', flag),
+    AllowedNames: described(
+      'DNS names (also *.example), IP addresses and ranges that its certificates may have; absent: any',
+      texts,
+    ),
   },
   { required: ['Package'] },
 )

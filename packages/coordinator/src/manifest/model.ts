@@ -24,6 +24,8 @@ export interface MarbleDefinition {
   /** 0: no limit. */
   readonly maxActivations: number
   readonly disableSecretBinding: boolean
+  /** What its certificates may be valid for (`pki/allowed-names.ts`); undefined: whatever a marble asks for. */
+  readonly allowedNames: readonly string[] | undefined
   /** Names of TLS tags. */
   readonly tls: readonly string[]
   readonly files: ReadonlyMap<string, ParameterValue>

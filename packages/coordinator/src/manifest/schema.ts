@@ -83,6 +83,7 @@ const marble = record({
   Parameters: record({ Files: map(parameterValue), Env: map(parameterValue), Argv: texts }),
   TLS: texts,
   DisableSecretBinding: flag,
+  AllowedNames: texts,
 })
 
 const secret = record({

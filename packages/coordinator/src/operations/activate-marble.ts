@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto'
 import type { MarbleDefinition, PackagePolicy } from '../manifest/model.ts'
 import { withVersion } from '../manifest/package-update.ts'
 import type { PreparedManifest, PreparedMarble } from '../manifest/index.ts'
+import { nameRules, textOf } from '../pki/allowed-names.ts'
 import { CertificateRequest } from '../pki/certificate-request.ts'
 import { issueMarbleCertificate } from '../pki/marble-certificate.ts'
 import { type MarbleUuid, parseMarbleUuid } from '../pki/marble-uuid.ts'
+import { emptyName } from '../pki/name.ts'
 import { requireAdmitted } from '../policy/admission.ts'
 import { Refusal } from '../refusal.ts'
 import type { AuditRecord } from '../state/audit.ts'
@@ -53,7 +55,7 @@ export async function activateMarble(request: ActivationRequest, ports: Ports): 
     await admit(request, grant, ports)
     requireActivationLeft(state, grant)
     const uuid = parseMarbleUuid(request.uuid)
-    const identity = await issueIdentity(request, uuid, state, ports)
+    const identity = await issueIdentity(request, grant, uuid, state, ports)
     const secrets = await secretsForMarble(state, grant, uuid, ports)
     const parameters = renderParameters(grant, identity, secrets, state.authority)
 
@@ -139,6 +141,7 @@ function requireActivationLeft(state: State, grant: Grant): void {
 
 async function issueIdentity(
   request: ActivationRequest,
+  { definition }: Grant,
   uuid: MarbleUuid,
   state: State,
   ports: Ports,
@@ -147,10 +150,50 @@ async function issueIdentity(
   for (const warning of csr.warnings) {
     ports.log.warn({ MarbleType: request.marbleType, UUID: uuid }, warning)
   }
+  const names = [...csr.dnsNames, ...csr.ipAddresses.map(textOf)]
+  ports.log.info(
+    { MarbleType: request.marbleType, UUID: uuid, names: names.slice(0, namesLogged), asksFor: names.length },
+    'a marble asks for a certificate',
+  )
+  requireAllowed(csr, request.marbleType, definition)
   const { publicKey, privateKey } = await ports.keyPool.take(ports.curve)
   const identity = { marbleType: request.marbleType, uuid, publicKey }
-  const certificate = await issueMarbleCertificate(ports.issuer(state.authority), csr, identity, ports.now())
+  const { dnsNames, ipAddresses } = csr
+  // Whoever limits names means who a marble says that it is, and that is in its subject too.
+  const subject = definition.allowedNames === undefined ? csr.subject : emptyName
+  const named = { subject, dnsNames, ipAddresses }
+  const certificate = await issueMarbleCertificate(
+    ports.issuer(state.authority),
+    named,
+    identity,
+    ports.now(),
+  )
   return { certificate, publicKey, privateKey }
+}
+
+/** Of one request; the others are counted. */
+const namesLogged = 20
+
+/** What a marble may call itself is for the manifest to say: one that was taken over must not be taken for another. */
+function requireAllowed(
+  csr: CertificateRequest,
+  marbleType: string,
+  { allowedNames }: MarbleDefinition,
+): void {
+  if (allowedNames === undefined) return
+  const { allowsDns, allowsIp } = nameRules(allowedNames)
+  const refused = [
+    ...csr.dnsNames.filter((name) => !allowsDns(name)),
+    ...csr.ipAddresses.filter((address) => !allowsIp(address)).map(textOf),
+  ]
+  const [first] = refused
+  if (first === undefined) return
+  throw new Refusal(
+    'policy_mismatch',
+    `issuing a certificate: marble type "${marbleType}" asks for the name ${JSON.stringify(first.slice(0, 100))}` +
+      (refused.length > 1 ? ` and ${refused.length - 1} more` : '') +
+      ' that its AllowedNames in the manifest do not have; correct EDG_MARBLE_DNS_NAMES, or update the manifest',
+  )
 }
 
 function spendActivation(

@@ -143,7 +143,8 @@ function changeOf(
   const isChanged =
     restart.some(({ reason }) => reason !== 'certificates') ||
     former.maxActivations !== next.maxActivations ||
-    former.disableSecretBinding !== next.disableSecretBinding
+    former.disableSecretBinding !== next.disableSecretBinding ||
+    JSON.stringify(former.allowedNames) !== JSON.stringify(next.allowedNames)
   return isChanged ? 'changed' : 'unchanged'
 }
 

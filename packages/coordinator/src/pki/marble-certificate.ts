@@ -38,7 +38,7 @@ export interface MarbleIdentity {
  */
 export async function issueMarbleCertificate(
   issuer: Issuer,
-  request: CertificateRequest,
+  request: Pick<CertificateRequest, 'subject' | 'dnsNames' | 'ipAddresses'>,
   identity: MarbleIdentity,
   now: Date,
 ): Promise<Uint8Array> {

@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto'
 import type { SecureContextOptions, TLSSocket, TlsOptions } from 'node:tls'
 import { limits } from '../limits.ts'
 import { pemEncode } from '../pki/pem.ts'
@@ -16,10 +17,7 @@ export interface ServerIdentity {
  */
 export function tlsOptions(identity: ServerIdentity): TlsOptions & SecureContextOptions {
   return {
-    ...identityOptions(identity),
-    minVersion: 'TLSv1.2',
-    // What is recorded today must stay secret: the hybrid exchange first (spec/secrets.md, "Which curve").
-    ecdhCurve: 'X25519MLKEM768:X25519:P-256:P-384:P-521',
+    ...contextOptions(identity),
     requestCert: true,
     rejectUnauthorized: false,
     handshakeTimeout: limits.tlsHandshakeMs,
@@ -28,10 +26,16 @@ export function tlsOptions(identity: ServerIdentity): TlsOptions & SecureContext
   }
 }
 
-export function identityOptions(identity: ServerIdentity): SecureContextOptions {
+/** All of it is needed again whenever the identity changes: Node keeps nothing of a former context. */
+export function contextOptions(identity: ServerIdentity): SecureContextOptions {
   return {
     cert: pemEncode('CERTIFICATE', identity.certificate),
     key: pemEncode('PRIVATE KEY', identity.privateKey),
+    minVersion: 'TLSv1.2',
+    // What is recorded today must stay secret: the hybrid exchange first (spec/secrets.md, "Which curve").
+    ecdhCurve: 'X25519MLKEM768:X25519:P-256:P-384:P-521',
+    // Whoever a connection belongs to, it belongs to for good; and another handshake is the dearest thing to ask for.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
   }
 }
 

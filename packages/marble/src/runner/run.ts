@@ -33,6 +33,9 @@ export interface RunOptions {
 /** These end a marble that isn't started yet. As process 1 of a container it would not even notice them by itself. */
 const endingSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
 
+/** Takes the place of Node's handler, which opens its debugger to anyone on the machine. Ends with execve(2). */
+const ignoreSignal = (): void => undefined
+
 /**
  * `taw run`: activates this process as a marble, then becomes the application.
  *
@@ -52,6 +55,7 @@ export async function runMarble(options: RunOptions): Promise<number> {
     signalled ??= signal
     interruption.abort(new MarbleError('interrupted', `${signal} came before the application was started`))
   }
+  process.on('SIGUSR1', ignoreSignal)
   for (const signal of endingSignals) process.on(signal, onSignal)
   try {
     const program = await untilAborted(interruption.signal, prepare(options, log, interruption.signal))
@@ -66,6 +70,7 @@ export async function runMarble(options: RunOptions): Promise<number> {
     return error instanceof MarbleError ? exitCodeOf[error.code] : defectExitCode
   } finally {
     for (const signal of endingSignals) process.off(signal, onSignal)
+    process.off('SIGUSR1', ignoreSignal)
   }
 }
 

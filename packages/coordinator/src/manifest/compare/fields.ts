@@ -98,6 +98,7 @@ const marbleFields = (marble: MarbleDefinition): Fields => ({
   MaxActivations: marble.maxActivations,
   TLS: asSet(marble.tls),
   DisableSecretBinding: marble.disableSecretBinding,
+  AllowedNames: marble.allowedNames && asSet(marble.allowedNames),
   ...parameterFields(marble),
 })
 

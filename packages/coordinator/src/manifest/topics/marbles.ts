@@ -1,3 +1,4 @@
+import { allowedNameProblem } from '../../pki/allowed-names.ts'
 import { manifestLimits } from '../limits.ts'
 import type { MarbleDefinition, PackagePolicy, ParameterValue, TlsTag } from '../model.ts'
 import { quoteName } from '../path.ts'
@@ -37,10 +38,12 @@ export function marblesOf(
     checkNames(entry, name, packages, tlsTags, report)
     const env = entry.Parameters?.Env ?? new Map<string, ParameterValue>()
     checkEnvironment(env, entry, name, report)
+    checkAllowedNames(entry, name, report)
     return {
       package: entry.Package ?? '',
       maxActivations: Number(entry.MaxActivations ?? 0n),
       disableSecretBinding: entry.DisableSecretBinding ?? false,
+      allowedNames: entry.AllowedNames,
       tls: entry.TLS ?? [],
       files: entry.Parameters?.Files ?? new Map<string, ParameterValue>(),
       env,
@@ -67,6 +70,14 @@ function checkNames(
     if (tlsTags.has(tag) || !report.isComplete('TLS')) continue
     const hint = report.didYouMean(tag, tlsTags)
     report.error(['Marbles', marble, 'TLS', index], `no such tag ${quoteName(tag)} in "TLS"${hint}`)
+  }
+}
+
+function checkAllowedNames({ AllowedNames = [] }: MarbleSource, marble: string, report: Report): void {
+  for (const [index, entry] of AllowedNames.entries()) {
+    const problem = allowedNameProblem(entry)
+    if (problem === undefined) continue
+    report.error(['Marbles', marble, 'AllowedNames', index], `is ${quoteName(entry)}, but ${problem}`)
   }
 }
 

@@ -1,5 +1,5 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
-import type { ArrivingBodies } from '../arriving-bodies.ts'
+import type { MemoryBudget, MemoryShare } from '../memory-budget.ts'
 
 /**
  * The server half of one unary gRPC call over HTTP/2 (github.com/grpc/grpc, doc/PROTOCOL-HTTP2.md).
@@ -45,42 +45,59 @@ const statusMessageCharacters = 2000
 /** Octets before each message: a flag (1: compressed) and the length, big-endian. */
 const framePrefixBytes = 5
 
+/** A request's message, which counts as held until `release`. */
+export interface HeldMessage {
+  readonly message: Uint8Array
+  readonly release: () => void
+}
+
 /**
  * Reads the one message of a unary request.
  *
+ * @param cost bytes that the call takes besides its message
  * @throws {@link GrpcError} RESOURCE_EXHAUSTED over `maxBytes` or when too much arrives at once, UNIMPLEMENTED for compressed messages, INTERNAL for
  * frames that are cut off, lie about their length, or are more than one
  */
 export async function readMessage(
   stream: ServerHttp2Stream,
   maxBytes: number,
-  arriving: ArrivingBodies,
-): Promise<Uint8Array> {
-  const body = await readBody(stream, maxBytes, arriving)
+  arriving: MemoryBudget,
+  cost: number,
+): Promise<HeldMessage> {
+  const { body, share } = await readBody(stream, maxBytes, arriving, cost)
   const length = body.length - framePrefixBytes
-  const announced = length < 0 ? undefined : announcedLength(body, maxBytes)
-  if (length !== announced) {
+  try {
+    const announced = length < 0 ? undefined : announcedLength(body, maxBytes)
+    if (length === announced) return { message: body.subarray(framePrefixBytes), release: share.end }
     throw new GrpcError(
       grpcStatus.INTERNAL,
       `reading the request: its frame announces ${announced ?? 'no'} bytes, ${Math.max(length, 0)} came; ` +
         'a unary call has exactly one whole message',
     )
+  } catch (error) {
+    share.end()
+    throw error
   }
-  return body.subarray(framePrefixBytes)
 }
 
 /** Rejects as soon as it is clear that the message is too long. The stream stays open, to answer on. */
-function readBody(stream: ServerHttp2Stream, maxBytes: number, arriving: ArrivingBodies): Promise<Buffer> {
+function readBody(
+  stream: ServerHttp2Stream,
+  maxBytes: number,
+  arriving: MemoryBudget,
+  cost: number,
+): Promise<{ readonly body: Buffer; readonly share: MemoryShare }> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let received = 0
+    let isWhole = false
     const refuse = (error: unknown): void => {
-      arrival.end()
+      share.end()
       chunks.length = 0
       stream.off('data', take)
       reject(error instanceof Error ? error : new Error(String(error)))
     }
-    const arrival = arriving.begin(() => {
+    const share = arriving.begin(() => {
       refuse(
         new GrpcError(
           grpcStatus.RESOURCE_EXHAUSTED,
@@ -97,20 +114,23 @@ function readBody(stream: ServerHttp2Stream, maxBytes: number, arriving: Arrivin
           announcedLength(Buffer.concat(chunks), maxBytes)
         }
         if (received > maxBytes + framePrefixBytes) throw tooLong(received - framePrefixBytes, maxBytes)
-        arrival.add(chunk.length)
+        share.add(chunk.length)
       } catch (error) {
         refuse(error)
       }
     }
     stream.on('data', take)
     stream.once('end', () => {
-      arrival.end()
-      resolve(Buffer.concat(chunks, received))
+      isWhole = true
+      share.keep()
+      resolve({ body: Buffer.concat(chunks, received), share })
     })
     stream.once('close', () => {
-      arrival.end()
+      if (isWhole) return
+      share.end()
       reject(new GrpcError(grpcStatus.UNAVAILABLE, 'the call was cancelled before its request was whole'))
     })
+    share.add(cost)
   })
 }
 
@@ -133,9 +153,13 @@ function tooLong(length: number, maxBytes: number): GrpcError {
   )
 }
 
-/** Answers OK with one message. */
-export function sendMessage(stream: ServerHttp2Stream, message: Uint8Array): void {
+/** Answers OK with one message, which counts as held until it is fetched. */
+export function sendMessage(stream: ServerHttp2Stream, message: Uint8Array, leaving: MemoryBudget): void {
   if (!isOpen(stream)) return
+  const share = leaving.begin(() => {
+    stream.close(constants.NGHTTP2_CANCEL)
+  })
+  stream.once('close', share.end)
   const frame = Buffer.allocUnsafe(framePrefixBytes + message.length)
   frame.writeUInt8(0, 0)
   frame.writeUInt32BE(message.length, 1)
@@ -145,6 +169,7 @@ export function sendMessage(stream: ServerHttp2Stream, message: Uint8Array): voi
     stream.sendTrailers({ 'grpc-status': String(grpcStatus.OK) })
   })
   stream.end(frame)
+  share.add(frame.length)
 }
 
 /** Answers with a status and no message: a Trailers-Only response. */

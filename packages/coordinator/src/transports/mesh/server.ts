@@ -17,9 +17,10 @@ import type { ActivationRequest } from '../../operations/activate-marble.ts'
 import type { Parameters } from '../../operations/render-parameters.ts'
 import type { Logger } from '../../logger.ts'
 import { Refusal } from '../../refusal.ts'
-import { ArrivingBodies } from '../arriving-bodies.ts'
+import { limitConnections } from '../connection-limit.ts'
+import { MemoryBudget } from '../memory-budget.ts'
 import { peerCertificate, type ServerIdentity, tlsOptions } from '../tls.ts'
-import { GrpcError, grpcStatus, readMessage, sendMessage, sendStatus } from './grpc.ts'
+import { GrpcError, grpcStatus, type HeldMessage, readMessage, sendMessage, sendStatus } from './grpc.ts'
 import type { CallEnded, MeshObserver } from './observer.ts'
 import { meshStatuses } from './statuses.ts'
 
@@ -35,14 +36,17 @@ export function createMeshServer(
   ports: MeshPorts,
   idleTimeoutMs: number = limits.idleTimeoutMs,
 ): Http2SecureServer {
-  const arriving = new ArrivingBodies(limits.arrivingBytes.mesh)
+  const memory = {
+    arriving: new MemoryBudget(limits.arrivingBytes.mesh),
+    leaving: new MemoryBudget(limits.leavingBytes),
+  }
   const server = http2.createSecureServer({
     ...tlsOptions(identity),
     maxSessionMemory: 32,
     maxHeaderListPairs: 64,
     settings: { maxConcurrentStreams: limits.concurrentStreams, maxHeaderListSize: limits.headerBytes },
   })
-  server.maxConnections = limits.connections
+  limitConnections(server, limits.connections)
   const certificates = new WeakMap<Http2Session, Uint8Array>()
   server.on('session', (session) => {
     // The handshake asks for a certificate; whoever sends none has no business here.
@@ -62,7 +66,7 @@ export function createMeshServer(
       ports.log.debug({ error: error.message }, 'a call to the mesh API broke')
     })
     const certificate = stream.session === undefined ? undefined : certificates.get(stream.session)
-    void answer(stream, headers, certificate, ports, arriving)
+    void answer(stream, headers, certificate, ports, memory)
   })
   return server
 }
@@ -77,14 +81,15 @@ async function answer(
   headers: IncomingHttpHeaders,
   tlsCertificate: Uint8Array | undefined,
   ports: MeshPorts,
-  arriving: ArrivingBodies,
+  { arriving, leaving }: { readonly arriving: MemoryBudget; readonly leaving: MemoryBudget },
 ): Promise<void> {
   let ended: CallEnded | undefined
+  let held: HeldMessage | undefined
   try {
     if (tlsCertificate === undefined) throw new GrpcError(grpcStatus.UNAVAILABLE, 'the connection is closed')
     checkCall(headers)
-    const body = await readMessage(stream, limits.meshMessageBytes, arriving)
-    const request = decode(body)
+    held = await readMessage(stream, limits.meshMessageBytes, arriving, costOf(headers))
+    const request = decode(held.message)
     const said = { evidence: request.Quote, marbleType: request.MarbleType, uuid: request.UUID }
     ended = ports.observer?.started(said)
     const parameters = await ports.activate({
@@ -95,13 +100,24 @@ async function answer(
     })
     const message = encode(parameters)
     ended?.(grpcStatus.OK, undefined)
-    sendMessage(stream, message)
+    sendMessage(stream, message, leaving)
   } catch (error) {
     const { status, message, refusal, httpStatus } = statusOf(error, ports.log)
     if (ended === undefined) ports.observer?.unread(status)
     else ended(status, refusal)
     sendStatus(stream, status, message, httpStatus)
+  } finally {
+    held?.release()
   }
+}
+
+/** Bytes that an open call takes besides its message; its header fields are there in two forms. */
+function costOf(headers: IncomingHttpHeaders): number {
+  const fields = Object.entries(headers).reduce(
+    (sum, [name, value]) => sum + name.length + String(value).length,
+    0,
+  )
+  return limits.openRequestBytes + 2 * fields
 }
 
 /** Codes as grpc-go gives them. @throws {@link GrpcError} */

@@ -1,10 +1,16 @@
-import http2, { type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
+import http2, {
+  constants,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  Http2ServerResponse,
+} from 'node:http2'
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import { limits } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
 import { Refusal } from '../../refusal.ts'
-import { ArrivingBodies } from '../arriving-bodies.ts'
+import { limitConnections } from '../connection-limit.ts'
+import { MemoryBudget, type MemoryShare } from '../memory-budget.ts'
 import { peerCertificate, type ServerIdentity, tlsOptions } from '../tls.ts'
 import { type Answer, headersOf, methodNotAllowed, refusal } from './answers.ts'
 import type { RequestEnded, RestObserver } from './observer.ts'
@@ -31,8 +37,8 @@ export function createRestServer(
   { log, run, awaitClient, observer }: RestPorts,
   idleTimeoutMs: number = limits.idleTimeoutMs,
 ): Http2SecureServer {
-  const arriving = new ArrivingBodies(limits.arrivingBytes.rest)
-  const body = (request: Incoming): Promise<Uint8Array> => awaitClient(readBody(request, arriving))
+  const arriving = new MemoryBudget(limits.arrivingBytes.rest)
+  const leaving = new MemoryBudget(limits.leavingBytes)
   const server = http2.createSecureServer(
     {
       ...tlsOptions(identity),
@@ -48,13 +54,19 @@ export function createRestServer(
       settings: { maxConcurrentStreams: limits.concurrentStreams, maxHeaderListSize: limits.headerBytes },
     } as http2.SecureServerOptions,
     (request, response) => {
-      void answer(request, response, { routes, observer }, (route, query) =>
-        run(() => handle(route, toRestRequest(request, query, body), log)),
+      void answer(request, response, { routes, observer, leaving }, (route, query) =>
+        run(() => {
+          const held = new HeldBody(request, arriving)
+          const body = (): Promise<Uint8Array> => awaitClient(held.read())
+          return handle(route, toRestRequest(request, query, body), log).finally(() => {
+            held.release()
+          })
+        }),
       )
     },
   )
   answerUnknownMethods(server)
-  server.maxConnections = limits.connections
+  limitConnections(server, limits.connections)
   server.setTimeout(idleTimeoutMs)
   server.on('session', (session) => {
     session.setTimeout(idleTimeoutMs, () => {
@@ -68,10 +80,16 @@ export function createRestServer(
   return server
 }
 
+interface AnswerPorts {
+  readonly routes: Routes
+  readonly observer: RestObserver | undefined
+  readonly leaving: MemoryBudget
+}
+
 async function answer(
   request: Incoming,
   response: Outgoing,
-  { routes, observer }: { readonly routes: Routes; readonly observer: RestObserver | undefined },
+  { routes, observer, leaving }: AnswerPorts,
   run: (route: Route, query: string) => Promise<Answer>,
 ): Promise<void> {
   request.on('error', () => {
@@ -87,7 +105,7 @@ async function answer(
   const route = routes.get(path)?.get(method)
   const result = route === undefined ? methodNotAllowed : await run(route, query)
   if (ended !== undefined) tell(ended, result)
-  send(request, response, result)
+  send(request, response, result, leaving)
 }
 
 const tell = (ended: RequestEnded, { status, body, refusal }: Answer): void => {
@@ -95,11 +113,14 @@ const tell = (ended: RequestEnded, { status, body, refusal }: Answer): void => {
 }
 
 /** Bytes of a request: its body as it announces it, and about what stands before it. */
-function approximateSize({ method = '', url = '', rawHeaders, headers }: Incoming): number {
-  const head = rawHeaders.reduce((sum, text) => sum + text.length, method.length + url.length)
-  const body = Number(headers['content-length'] ?? 0)
+function approximateSize(request: Incoming): number {
+  const head = headerSize(request)
+  const body = Number(request.headers['content-length'] ?? 0)
   return Number.isSafeInteger(body) ? head + body : head
 }
+
+const headerSize = ({ method = '', url = '', rawHeaders }: Incoming): number =>
+  rawHeaders.reduce((sum, text) => sum + text.length, method.length + url.length)
 
 async function handle(route: Route, request: RestRequest, log: Logger): Promise<Answer> {
   try {
@@ -114,71 +135,106 @@ async function handle(route: Route, request: RestRequest, log: Logger): Promise<
   }
 }
 
-function toRestRequest(
-  request: Incoming,
-  query: string,
-  body: (request: Incoming) => Promise<Uint8Array>,
-): RestRequest {
+function toRestRequest(request: Incoming, query: string, body: () => Promise<Uint8Array>): RestRequest {
   return {
     query: new URLSearchParams(query),
     certificate: request.socket instanceof TLSSocket ? peerCertificate(request.socket) : undefined,
-    body: () => body(request),
+    body,
   }
 }
 
-/** @throws {@link Refusal} `limit_exceeded`, `request_malformed` when the connection breaks */
-function readBody(request: Incoming, arriving: ArrivingBodies): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let received = 0
-    const refuse = (code: 'limit_exceeded' | 'request_malformed', message: string): void => {
-      arrival.end()
-      chunks.length = 0
-      request.off('data', take)
-      reject(new Refusal(code, message))
-    }
-    const arrival = arriving.begin(() => {
-      refuse('limit_exceeded', 'too many large requests are arriving, and this one takes longest; try again')
-    })
-    const refuseLong = (): void => {
-      refuse('limit_exceeded', `the request body is longer than ${limits.restBodyBytes} bytes`)
-    }
-    const take = (chunk: Buffer): void => {
-      received += chunk.length
-      if (received > limits.restBodyBytes) {
+/** The body of a request, which counts as held from the first byte until `release`. */
+class HeldBody {
+  readonly #request: Incoming
+  readonly #budget: MemoryBudget
+  #share: MemoryShare | undefined
+
+  constructor(request: Incoming, budget: MemoryBudget) {
+    this.#request = request
+    this.#budget = budget
+  }
+
+  /** @throws {@link Refusal} `limit_exceeded`, `request_malformed` when the connection breaks */
+  read(): Promise<Uint8Array> {
+    const request = this.#request
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = []
+      let received = 0
+      let isWhole = false
+      const refuse = (code: 'limit_exceeded' | 'request_malformed', message: string): void => {
+        share.end()
+        chunks.length = 0
+        request.off('data', take)
+        reject(new Refusal(code, message))
+      }
+      const share = this.#budget.begin(() => {
+        refuse(
+          'limit_exceeded',
+          'too many large requests are arriving, and this one takes longest; try again',
+        )
+      })
+      this.#share = share
+      const refuseLong = (): void => {
+        refuse('limit_exceeded', `the request body is longer than ${limits.restBodyBytes} bytes`)
+      }
+      const take = (chunk: Buffer): void => {
+        received += chunk.length
+        if (received > limits.restBodyBytes) {
+          refuseLong()
+          return
+        }
+        chunks.push(chunk)
+        share.add(chunk.length)
+      }
+      if (Number(request.headers['content-length'] ?? 0) > limits.restBodyBytes) {
         refuseLong()
         return
       }
-      chunks.push(chunk)
-      arrival.add(chunk.length)
-    }
-    if (Number(request.headers['content-length'] ?? 0) > limits.restBodyBytes) {
-      refuseLong()
-      return
-    }
-    request.on('data', take)
-    request.once('end', () => {
-      arrival.end()
-      resolve(Buffer.concat(chunks))
+      request.on('data', take)
+      request.once('end', () => {
+        isWhole = true
+        share.keep()
+        resolve(Buffer.concat(chunks))
+      })
+      request.once('close', () => {
+        if (!isWhole) refuse('request_malformed', 'the connection broke before the whole request was read')
+      })
+      share.add(limits.openRequestBytes + 2 * headerSize(request))
     })
-    request.once('close', () => {
-      refuse('request_malformed', 'the connection broke before the whole request was read')
-    })
-  })
+  }
+
+  release(): void {
+    this.#share?.end()
+  }
 }
 
-function send(request: Incoming, response: Outgoing, answer: Answer): void {
+function send(request: Incoming, response: Outgoing, answer: Answer, leaving: MemoryBudget): void {
   if (response.destroyed || response.headersSent) return
+  const share = leaving.begin(() => {
+    request.destroy()
+    response.destroy()
+  })
+  response.once('finish', share.end)
+  response.once('close', share.end)
   for (const [name, value] of Object.entries(headersOf(answer))) response.setHeader(name, value)
   response.statusCode = answer.status
   const body = request.method === 'HEAD' ? '' : answer.body
   if (response instanceof ServerResponse && isStillSent(request)) {
     response.write(body)
+    share.add(Buffer.byteLength(body) + limits.openRequestBytes)
     readOn(request)
     request.once('end', () => response.end())
     return
   }
+  if (response instanceof Http2ServerResponse) {
+    const { stream } = response
+    // A client that is still sending is told to stop (RFC 9113, section 8.1); else its stream would stay open.
+    stream.once('finish', () => {
+      if (!request.complete) stream.close(constants.NGHTTP2_NO_ERROR)
+    })
+  }
   response.end(body)
+  share.add(Buffer.byteLength(body) + limits.openRequestBytes)
   if (!request.complete) readOn(request)
 }
 

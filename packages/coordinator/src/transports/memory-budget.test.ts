@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ArrivingBodies } from './arriving-bodies.ts'
+import { MemoryBudget } from './memory-budget.ts'
 
 /** Bodies by name, and the names of those that were refused, in order. */
 function arrivals(maxBytes: number) {
   const refused: string[] = []
-  const bodies = new ArrivingBodies(maxBytes)
+  const bodies = new MemoryBudget(maxBytes)
   return { refused, begin: (name: string) => bodies.begin(() => refused.push(name)) }
 }
 
@@ -62,4 +62,22 @@ test('ending a body twice, or after it was refused, frees nothing twice', () => 
   const fourth = begin('fourth')
   fourth.add(1)
   assert.deepEqual(refused, ['first', 'third'])
+})
+
+test('what is kept can not be refused, and counts until it ends', () => {
+  const { refused, begin } = arrivals(10)
+  const kept = begin('kept')
+  kept.add(8)
+  kept.keep()
+  begin('first').add(2)
+  const second = begin('second')
+  second.add(2)
+  assert.deepEqual(refused, ['first'])
+  begin('third').add(3)
+  assert.deepEqual(refused, ['first', 'second', 'third'])
+  kept.end()
+  kept.end()
+  kept.add(99)
+  begin('fourth').add(10)
+  assert.deepEqual(refused, ['first', 'second', 'third'])
 })
