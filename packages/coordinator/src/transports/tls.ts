@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto'
 import type { SecureContextOptions, TLSSocket, TlsOptions } from 'node:tls'
 import { limits } from '../limits.ts'
 import { pemEncode } from '../pki/pem.ts'
@@ -10,16 +11,19 @@ export interface ServerIdentity {
   readonly privateKey: Uint8Array
 }
 
+/** Whether clients are offered tickets, with which a later connection can take up where this one was. */
+export type Resumption = 'tickets' | 'none'
+
 /**
  * TLS of both listeners: 1.2 or newer, any client certificate is taken. Its chain is not checked here: a user is
  * known by the exact certificate, a marble by its evidence.
  */
-export function tlsOptions(identity: ServerIdentity): TlsOptions & SecureContextOptions {
+export function tlsOptions(
+  identity: ServerIdentity,
+  resumption: Resumption,
+): TlsOptions & SecureContextOptions {
   return {
-    ...identityOptions(identity),
-    minVersion: 'TLSv1.2',
-    // What is recorded today must stay secret: the hybrid exchange first (spec/secrets.md, "Which curve").
-    ecdhCurve: 'X25519MLKEM768:X25519:P-256:P-384:P-521',
+    ...contextOptions(identity, resumption),
     requestCert: true,
     rejectUnauthorized: false,
     handshakeTimeout: limits.tlsHandshakeMs,
@@ -28,10 +32,15 @@ export function tlsOptions(identity: ServerIdentity): TlsOptions & SecureContext
   }
 }
 
-export function identityOptions(identity: ServerIdentity): SecureContextOptions {
+/** All that `setSecureContext` replaces: what is missing there falls back to Node's defaults. */
+export function contextOptions(identity: ServerIdentity, resumption: Resumption): SecureContextOptions {
   return {
     cert: pemEncode('CERTIFICATE', identity.certificate),
     key: pemEncode('PRIVATE KEY', identity.privateKey),
+    minVersion: 'TLSv1.2',
+    // What is recorded today must stay secret: the hybrid exchange first (spec/secrets.md, "Which curve").
+    ecdhCurve: 'X25519MLKEM768:X25519:P-256:P-384:P-521',
+    ...(resumption === 'none' && { secureOptions: constants.SSL_OP_NO_TICKET }),
   }
 }
 

@@ -100,14 +100,17 @@ function readBody(stream: ServerHttp2Stream, maxBytes: number, arriving: Arrivin
       }
     }
     stream.on('data', take)
+    const cancelled = (): void => {
+      arrival.end()
+      reject(new GrpcError(grpcStatus.UNAVAILABLE, 'the call was cancelled before its request was whole'))
+    }
     stream.once('end', () => {
+      // Every stream closes in the end, and an error costs more than a signature.
+      stream.off('close', cancelled)
       arrival.end()
       resolve(Buffer.concat(chunks, received))
     })
-    stream.once('close', () => {
-      arrival.end()
-      reject(new GrpcError(grpcStatus.UNAVAILABLE, 'the call was cancelled before its request was whole'))
-    })
+    stream.once('close', cancelled)
   })
 }
 

@@ -18,7 +18,7 @@ import type { Parameters } from '../../operations/render-parameters.ts'
 import type { Logger } from '../../logger.ts'
 import { Refusal } from '../../refusal.ts'
 import { ArrivingBodies } from '../arriving-bodies.ts'
-import { peerCertificate, type ServerIdentity, tlsOptions } from '../tls.ts'
+import { peerCertificate, type Resumption, type ServerIdentity, tlsOptions } from '../tls.ts'
 import { GrpcError, grpcStatus, readMessage, sendMessage, sendStatus } from './grpc.ts'
 import type { CallEnded, MeshObserver } from './observer.ts'
 import { meshStatuses } from './statuses.ts'
@@ -29,6 +29,12 @@ export interface MeshPorts {
   readonly observer?: MeshObserver | undefined
 }
 
+/**
+ * A marble activates once, with a key of its own, so tickets would be made for nobody: a twentieth of what a
+ * connection costs.
+ */
+export const meshResumption: Resumption = 'none'
+
 /** The mesh API: gRPC over mutual TLS. The caller listens, and replaces the identity when the CA is renewed. */
 export function createMeshServer(
   identity: ServerIdentity,
@@ -37,7 +43,7 @@ export function createMeshServer(
 ): Http2SecureServer {
   const arriving = new ArrivingBodies(limits.arrivingBytes.mesh)
   const server = http2.createSecureServer({
-    ...tlsOptions(identity),
+    ...tlsOptions(identity, meshResumption),
     maxSessionMemory: 32,
     maxHeaderListPairs: 64,
     settings: { maxConcurrentStreams: limits.concurrentStreams, maxHeaderListSize: limits.headerBytes },

@@ -33,7 +33,7 @@ export function createRestServer(
   const body = (request: Incoming): Promise<Uint8Array> => awaitClient(readBody(request, arriving))
   const server = http2.createSecureServer(
     {
-      ...tlsOptions(identity),
+      ...tlsOptions(identity, 'tickets'),
       allowHTTP1: true,
       maxSessionMemory: 64,
       maxHeaderListPairs: 128,
