@@ -52,14 +52,14 @@ test('a single pause in which others work makes it slow again', async () => {
 
 test('a process that works is noticed', async () => {
   const pace = new Pace()
-  let isOver = false
+  const over = new AbortController()
   const working = (async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       for (const end = performance.now() + 2; performance.now() < end;);
       await setImmediate()
     }
   })()
   for (let turn = 0; turn < 8; turn++) assert.equal(await pace.turn(), false)
-  isOver = true
+  over.abort()
   await working
 })
