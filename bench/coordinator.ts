@@ -1,6 +1,7 @@
 /**
  * What the Coordinator costs: `npm run bench -- coordinator`. Every figure is also given as a ratio to this machine's
- * own signature rate, measured in the same run; compare ratios, not times.
+ * own signature rate, measured in the same run; compare ratios, not times. `TAW_BENCH_MARBLES` says how many marbles start
+ * at once (otherwise 1,000); this process makes all their connections, and with many more it is the one that is late.
  */
 import { generateKeyPairSync, sign, randomUUID, type KeyObject } from 'node:crypto'
 import http2 from 'node:http2'
@@ -14,6 +15,7 @@ import { get, TestCoordinator } from '../tests/support/coordinator.ts'
 import { cpuOf, residentMiB } from '../tests/support/process-cost.ts'
 
 const seconds = 3
+const manyMarbles = Number(process.env['TAW_BENCH_MARBLES'] ?? 1000)
 type Curve = 'P-256' | 'P-384'
 
 /** Microseconds of CPU for one signature. */
@@ -122,6 +124,53 @@ function row(name: string, { perSecond, cpuMicroseconds }: Measured): void {
   )
 }
 
+/**
+ * A thousand marbles that start at once on a Coordinator that has just started itself, as after an outage. Connections
+ * are made as fast as this process can, which takes part of the machine.
+ */
+async function restartRow(marbles: number, curve: Curve): Promise<void> {
+  await using coordinator = await TestCoordinator.start()
+  const { pid, meshPort } = coordinator
+  await setManifest(coordinator)
+  const marble = await makeMarble(curve, 'plain')
+  const before = residentMiB(pid)
+  const cpu = cpuOf(pid)
+  let peak = before
+  const watch = setInterval(() => {
+    peak = Math.max(peak, residentMiB(pid))
+  }, 20)
+  const start = performance.now()
+  const ended = await Promise.allSettled(
+    Array.from({ length: marbles }, async () => {
+      await activate(meshPort, marble)
+      return performance.now() - start
+    }),
+  )
+  clearInterval(watch)
+  const wall = performance.now() - start
+  const times = ended
+    .flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    .toSorted((a, b) => a - b)
+  const at = (share: number): string =>
+    ((times[Math.ceil(times.length * share) - 1] ?? Number.NaN) / 1000).toFixed(2)
+  const each = (cpuOf(pid) - cpu) / marbles
+  console.log(
+    `${marbles} marbles at once, ${curve} clients: all answered after ${(wall / 1000).toFixed(2)} s ` +
+      `= ${(((wall / marbles) * 1000) / cost['P-256']).toFixed(0)} P-256 signatures each; ` +
+      `half after ${at(0.5)} s, 99 of 100 after ${at(0.99)} s; ${(each / 1000).toFixed(2)} ms CPU each ` +
+      `= ${(each / cost['P-256']).toFixed(0)} P-256 signatures; ` +
+      `resident ${before.toFixed(0)} MiB before, ${peak.toFixed(0)} MiB at most; ${marbles - times.length} failed`,
+  )
+  const failures = new Set(ended.flatMap((one) => (one.status === 'rejected' ? [String(one.reason)] : [])))
+  for (const failure of failures) console.log(`  ${failure}`)
+}
+
+async function setManifest({ clientPort }: TestCoordinator): Promise<void> {
+  const body = JSON.stringify({ manifest: Buffer.from(JSON.stringify(manifest)).toString('base64') })
+  const set = await get(clientPort, '/api/v2/manifest', { method: 'POST', body })
+  if (set.status !== 200) throw new Error(`the manifest was refused: ${set.text}`)
+}
+
 const cost = { 'P-256': signatureCost('P-256'), 'P-384': signatureCost('P-384') }
 console.log(
   `This machine signs at ${cost['P-256'].toFixed(1)} µs (P-256) and ${cost['P-384'].toFixed(0)} µs (P-384) of CPU.`,
@@ -158,14 +207,14 @@ const manifest = {
   },
 }
 
+for (const curve of ['P-256', 'P-384'] as const) await restartRow(manyMarbles, curve)
+
 const began = performance.now()
 await using coordinator = await TestCoordinator.start()
 const startMs = performance.now() - began
 const { pid, meshPort, clientPort } = coordinator
 console.log(`start to first answer: ${startMs.toFixed(0)} ms, ${residentMiB(pid).toFixed(0)} MiB resident`)
-const body = JSON.stringify({ manifest: Buffer.from(JSON.stringify(manifest)).toString('base64') })
-const set = await get(clientPort, '/api/v2/manifest', { method: 'POST', body })
-if (set.status !== 200) throw new Error(`the manifest was refused: ${set.text}`)
+await setManifest(coordinator)
 
 for (const curve of ['P-256', 'P-384'] as const) {
   for (const clients of [1, 8]) {

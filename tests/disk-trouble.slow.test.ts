@@ -174,7 +174,11 @@ suite('a full disk', { skip }, () => {
     await coordinator.stop('SIGKILL')
     disk.fill()
     // SQLite needs room for the index of the write-ahead log that the kill left.
-    assert.match(await failsToStart(coordinator.sealDirectory, t.signal), /ledger\.db": .*SQLite result code/)
+    const message = await failsToStart(coordinator.sealDirectory, t.signal)
+    assert.match(
+      message,
+      /"\/.*\/seal\/ledger\.db": the disk is full \(SQLite result code 4874\); .*make room on it/,
+    )
     disk.makeRoom()
     await coordinator.restart()
     assert.equal(await stateOf(coordinator), 3)

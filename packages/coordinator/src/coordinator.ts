@@ -20,7 +20,7 @@ import type { State } from './state/state.ts'
 import { listen } from './transports/listen.ts'
 import { Metrics } from './transports/metrics/metrics.ts'
 import { createMetricsServer } from './transports/metrics/server.ts'
-import { createMeshServer } from './transports/mesh/server.ts'
+import { createMeshServer, meshResumption } from './transports/mesh/server.ts'
 import { clientApiRoutes } from './transports/rest/client-api.ts'
 import { createRestServer } from './transports/rest/server.ts'
 import { contextOptions, type ServerIdentity } from './transports/tls.ts'
@@ -81,8 +81,8 @@ export async function startCoordinator(
   ledger.onCommit((state, former) => {
     if (state.authority !== former.authority) {
       // New connections get the new certificates; those that are open keep theirs.
-      mesh.setSecureContext(contextOptions(meshIdentity(state.authority)))
-      rest.setSecureContext(contextOptions(clientIdentity(state.authority)))
+      mesh.setSecureContext(contextOptions(meshIdentity(state.authority), meshResumption))
+      rest.setSecureContext(contextOptions(clientIdentity(state.authority), 'tickets'))
     }
     if (state.manifest === former.manifest) return
     prepareFor(state, ports)

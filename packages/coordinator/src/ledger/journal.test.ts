@@ -6,7 +6,7 @@ import { loadManifest } from '../manifest/index.ts'
 import { Refusal } from '../refusal.ts'
 import { simulationSealing } from '../sealing/providers/simulation.ts'
 import { SecretBytes } from '../secrets/secret-bytes.ts'
-import { type LedgerBackend, StorageUnavailable } from './backend.ts'
+import { type LedgerBackend, type SettledLog, StorageUnavailable } from './backend.ts'
 import { MemoryBackend } from './backends/memory.ts'
 import { SqliteBackend } from './backends/sqlite.ts'
 import { SealDirectory } from './directory.ts'
@@ -41,6 +41,7 @@ const delays = withoutMaintenance
 /** Lets a test fail and hold back appends. */
 class Gate {
   readonly appended: number[] = []
+  readonly settled: SettledLog[] = []
   fails = false
   #held: PromiseWithResolvers<void> | undefined
 
@@ -67,7 +68,10 @@ class Gate {
       await backend.append(expected, batch)
     },
     dropSealedParts: (upTo, limit) => backend.dropSealedParts(upTo, limit),
-    settle: (log) => backend.settle(log),
+    settle: async (log) => {
+      await backend.settle(log)
+      this.settled.push(log)
+    },
     close: () => backend.close(),
   })
 }
@@ -233,6 +237,33 @@ test('a long tail is replaced by a snapshot, and its sealed parts are dropped', 
   const again = await open(folder)
   assert.equal(again.ledger.state.activations.get('web'), 5000)
   assert.equal(again.ledger.entries(0, 10_000).length, 5001)
+  await again.ledger.close()
+})
+
+test('a long tail that is found at the start is compacted soon after, though nothing is written', async (t) => {
+  const folder = temporaryFolder(t)
+  const length = 4000
+  {
+    const { ledger } = await open(folder, { delays })
+    await setManifest(ledger)
+    for (let made = 0; made < length; made += 1000)
+      await Promise.all(Array.from({ length: 1000 }, () => activate(ledger)))
+    await ledger.close()
+  }
+  const gate = new Gate()
+  const { ledger } = await open(folder, {
+    wrapBackend: gate.wrapBackend,
+    delays: { bind: 0, idle: 1e9, compaction: 1e9 },
+  })
+  while (!gate.settled.includes('empty')) await setImmediate()
+  await ledger.close()
+
+  const backend = new SqliteBackend(path.join(folder, 'ledger.db'), 'read')
+  assert.equal(backend.snapshot()?.sequence, length + 1)
+  for (const { sealedPart } of backend.entries(1, length)) assert.equal(sealedPart, undefined)
+  await backend.close()
+  const again = await open(folder)
+  assert.equal(again.ledger.state.activations.get('web'), length)
   await again.ledger.close()
 })
 

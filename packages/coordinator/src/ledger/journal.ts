@@ -1,27 +1,17 @@
 import type { PreparedManifest } from '../manifest/index.ts'
 import { Refusal } from '../refusal.ts'
-import { applyStored, encodeChanges } from '../state/codec.ts'
 import type { State } from '../state/state.ts'
-import { BackendConflict, StorageDamaged, type StoredEntry } from './backend.ts'
-import { type ChainPoint, sealEntry } from './entry.ts'
-import { type EpochStarter, rewriterOf, type Written } from './epochs.ts'
-import { makeHead, verifyHead } from './head.ts'
+import { BackendConflict, StorageDamaged } from './backend.ts'
+import { appendBatch, overwriteFailed, takeBatch } from './batch.ts'
+import { catchUp } from './catch-up.ts'
+import type { EpochStarter, Written } from './epochs.ts'
 import { readChain, readRecords } from './history.ts'
 import type { ChainStretch, Decision, Ledger, LedgerEntry } from './ledger.ts'
 import { type FoundWork, Maintenance, type MaintenanceDelays, type MaintenancePort } from './maintenance.ts'
 import { notConfirmed, notMade, stillUnconfirmed } from './refusals.ts'
-import { openEntry, replacesSecrets } from './replay.ts'
-import { type RollbackGuard, type Unconfirmed, writeGuarded } from './rollback-anchor.ts'
+import type { RollbackGuard, Unconfirmed } from './rollback-anchor.ts'
 import type { Notices, Position } from './store.ts'
 import { startTransaction, type WaitingTransaction } from './transaction.ts'
-
-/** Transactions that are written at once. */
-const maxBatch = 512
-
-/** Entries read at once after a conflict. */
-const pageSize = 1000
-
-const noChanges = new Uint8Array()
 
 export interface JournalOptions {
   readonly starter: EpochStarter
@@ -209,22 +199,13 @@ export class Journal implements Ledger {
 
   async #writeBatch(): Promise<void> {
     this.#isScheduled = false
-    const batch = this.#takeBatch()
+    const batch = takeBatch(this.#waiting)
     try {
       await this.#write(batch)
     } catch (error) {
       await this.#recoverFrom(error, batch)
     }
     if (this.#waiting.length > 0) this.#schedule()
-  }
-
-  /** A transaction that starts an epoch is written alone. */
-  #takeBatch(): readonly WaitingTransaction[] {
-    const startsEpoch = this.#waiting
-      .slice(0, maxBatch)
-      .findIndex(({ decision }) => decision.rekey !== undefined)
-    const length = startsEpoch === -1 ? maxBatch : Math.max(1, startsEpoch)
-    return this.#waiting.splice(0, length)
   }
 
   async #write(batch: readonly WaitingTransaction[]): Promise<void> {
@@ -238,7 +219,9 @@ export class Journal implements Ledger {
     } else {
       const position = this.#position
       if (position === undefined) throw new Error('the transaction that would start the first epoch failed')
-      outcome = await this.#append(position, batch)
+      const { written, growth } = await appendBatch(position, batch)
+      this.#maintenance.grown(growth)
+      outcome = written
     }
     const { position, unconfirmed } = outcome
     if (unconfirmed === undefined) {
@@ -265,34 +248,6 @@ export class Journal implements Ledger {
     const waiting = this.#waiting
     this.#waiting = []
     for (const transaction of waiting) transaction.refuse(notMade(reason))
-  }
-
-  async #append(position: Position, batch: readonly WaitingTransaction[]): Promise<Written> {
-    const { store, epoch } = position
-    const entries: StoredEntry[] = []
-    let point: ChainPoint = position.head
-    let bytes = 0
-    let replaces = false
-    for (const { decision, time } of batch) {
-      const changes = decision.changes.length === 0 ? noChanges : encodeChanges(decision.changes)
-      const entry = sealEntry(epoch, point, { time, audit: decision.audit, changes })
-      replaces ||= replacesSecrets(decision.changes)
-      bytes += entry.sealedPart?.length ?? 0
-      entries.push(entry)
-      point = entry
-    }
-    const { written: head, unconfirmed } = await writeGuarded(store.guard, {
-      rewrite: rewriterOf(position),
-      write: async (anchored) => {
-        const end = makeHead(epoch, point, { confirmed: store.confirmed, anchored })
-        await store.backend.append(position.head.sequence, { entries, head: end })
-        store.anchor(epoch, end)
-        return end
-      },
-      isRare: false,
-    })
-    this.#maintenance.grown({ entries: entries.length, bytes, replaces })
-    return { position: { store, epoch, head }, unconfirmed }
   }
 
   #moveTo(position: Position, state: State): void {
@@ -334,11 +289,8 @@ export class Journal implements Ledger {
   /** So that no commit that failed half-way comes back after a crash. When this fails too, one may. */
   async #overwriteFailed(): Promise<void> {
     if (this.#position === undefined) return
-    const { store, epoch, head } = this.#position
     try {
-      const { confirmed } = head
-      const again = makeHead(epoch, head, { confirmed, anchored: store.anchored })
-      await store.backend.append(head.sequence, { entries: [], head: again })
+      await overwriteFailed(this.#position)
     } catch (error) {
       this.#options.notices.warn(
         `the storage fails: ${error instanceof Error ? error.message : String(error)}`,
@@ -357,24 +309,10 @@ export class Journal implements Ledger {
 
   /** Takes over what another Coordinator appended. @throws {@link StorageDamaged} when that isn't genuine */
   #reload(): void {
-    const position = this.#position
-    const head = position?.store.backend.head()
-    if (position === undefined || head === undefined || head.sequence <= position.head.sequence) {
-      throw new StorageDamaged('the ledger was changed from outside: its end is not where it was')
+    if (this.#position === undefined) {
+      throw new StorageDamaged('the ledger was changed from outside: one was made where none was')
     }
-    const { store, epoch } = position
-    verifyHead(epoch, head, 2, true)
-    let point: ChainPoint = position.head
-    let state = this.#state
-    while (point.sequence < head.sequence) {
-      const page = store.backend.entries(point.sequence, Math.min(pageSize, head.sequence - point.sequence))
-      if (page.length === 0) throw new StorageDamaged(`entry ${point.sequence + 1} is missing`)
-      for (const entry of page) {
-        const changes = openEntry(epoch, point, entry, true)
-        state = applyStored(state, changes, this.#options.prepareManifest)
-        point = entry
-      }
-    }
-    this.#moveTo({ store, epoch, head }, state)
+    const { position, state } = catchUp(this.#position, this.#state, this.#options.prepareManifest)
+    this.#moveTo(position, state)
   }
 }

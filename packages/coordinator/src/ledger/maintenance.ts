@@ -91,6 +91,8 @@ export class Maintenance {
     if (lingers) this.#schedule(this.#delays.compaction)
     if (isUnsettled) this.#unsettle()
     this.#grow(tail)
+    // So that the next start is quick, even when nothing is written until then.
+    if (this.#isSnapshotDue()) this.#schedule(this.#delays.bind)
   }
 
   /** Entries were committed. */
@@ -240,6 +242,8 @@ export class Maintenance {
         this.#hasLog = true
         if (!goesOn) this.#lingers = false
       })
+      // After a tail that grew long because no snapshot could be written, the log would hold all of it once more.
+      if (this.#unsettled >= batchesPerSettle) await this.#settle('keep')
     }
     await this.#settle('empty')
   }

@@ -7,6 +7,7 @@ import { constructedContextTag, tag } from './der.ts'
 import { parseSubjectAltName } from './extension-values.ts'
 import { nameParts, parseName, type NameParts } from './name.ts'
 import { dottedIdentifier, extension, extensionRequest } from './object-identifier.ts'
+import { pemEncode } from './pem.ts'
 import { parsePublicKey, type PublicKeyKind } from './public-key.ts'
 import { signatureScheme, type SignatureScheme } from './signature-scheme.ts'
 
@@ -149,12 +150,13 @@ async function isSignatureValid({
   publicKey,
   keyKind,
 }: ParsedRequest): Promise<boolean> {
-  const key = importPublicKey(publicKey)
-  const options = { key, ...scheme.options }
+  const imported = importPublicKey(publicKey)
+  // Node tells a key from options by an exception, which costs half a P-256 signature.
+  const key = scheme.options === undefined ? imported : { key: imported, ...scheme.options }
   try {
     return isSlowToVerify(keyKind)
-      ? await verifyOnThread(scheme.digest, signed, options, signature)
-      : verify(scheme.digest, signed, options, signature)
+      ? await verifyOnThread(scheme.digest, signed, key, signature)
+      : verify(scheme.digest, signed, key, signature)
   } catch (error) {
     throw refusal('its signature is malformed', error)
   }
@@ -170,14 +172,15 @@ const isSlowToVerify = (kind: PublicKeyKind): boolean =>
 const verifyOnThread = promisify<
   string | null,
   Uint8Array,
-  { key: KeyObject; padding?: number; saltLength?: number },
+  KeyObject | { key: KeyObject; padding?: number; saltLength?: number },
   Uint8Array,
   boolean
 >(verify)
 
+/** As PEM, since Node's four exceptions on the way to DER cost more than all the rest (measured: 107 against 47 µs). */
 function importPublicKey(spki: Uint8Array): KeyObject {
   try {
-    return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
+    return createPublicKey(pemEncode('PUBLIC KEY', spki))
   } catch (error) {
     throw refusal('its public key is malformed', error)
   }

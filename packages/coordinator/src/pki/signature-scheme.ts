@@ -8,7 +8,8 @@ export interface SignatureScheme {
   readonly keyType: 'rsa' | 'ec' | 'ed25519'
   /** Null for Ed25519, which hashes by itself. */
   readonly digest: 'sha1' | 'sha256' | 'sha384' | 'sha512' | null
-  readonly options: { readonly padding?: number; readonly saltLength?: number }
+  /** Undefined: none. */
+  readonly options: { readonly padding?: number; readonly saltLength?: number } | undefined
   /** Go's number of the algorithm (spec/secrets.md). */
   readonly number: number
 }
@@ -23,7 +24,7 @@ const rsa = (number: number, digest: SignatureScheme['digest']): SignatureScheme
 const ecdsa = (number: number, digest: SignatureScheme['digest']): SignatureScheme => ({
   keyType: 'ec',
   digest,
-  options: {},
+  options: undefined,
   number,
 })
 
@@ -79,7 +80,7 @@ function pssAlgorithm(hash: string, saltLength: number): Uint8Array {
  */
 export function signatureScheme(algorithm: Uint8Array): SignatureScheme | undefined {
   if (Buffer.compare(algorithm, ed25519) === 0) {
-    return { keyType: 'ed25519', digest: null, options: {}, number: 16 }
+    return { keyType: 'ed25519', digest: null, options: undefined, number: 16 }
   }
   const withParameters = pss.find(({ encoding }) => Buffer.compare(encoding, algorithm) === 0)
   if (withParameters !== undefined) return withParameters.scheme

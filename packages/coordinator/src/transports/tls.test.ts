@@ -16,11 +16,11 @@ type Connect = (options: ConnectionOptions) => TLSSocket
 
 /** A listener whose identity was replaced, as every update does, or not. */
 async function listener(t: TestContext, isReplaced: boolean): Promise<Connect> {
-  const server = tls.createServer(tlsOptions(await identity()), (socket) => {
+  const server = tls.createServer(tlsOptions(await identity(), 'tickets'), (socket) => {
     socket.on('error', () => undefined).resume()
     t.after(() => socket.destroy())
   })
-  if (isReplaced) server.setSecureContext(contextOptions(await identity()))
+  if (isReplaced) server.setSecureContext(contextOptions(await identity(), 'tickets'))
   await once(server.listen(0, '127.0.0.1'), 'listening')
   t.after(() => server.close())
   const { port } = server.address() as AddressInfo

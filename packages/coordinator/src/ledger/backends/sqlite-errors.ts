@@ -13,6 +13,12 @@ const shortRead = 522
 const lockedCodes: ReadonlySet<number> = new Set([5, 6])
 
 /**
+ * SQLITE_FULL; SQLITE_IOERR_SHMSIZE, an extended code, with which a full disk meets a start after a kill: the index of
+ * the write-ahead log is made anew.
+ */
+const noRoomCodes: ReadonlySet<number> = new Set([13, 4874])
+
+/**
  * Calls SQLite, and says what its errors mean.
  *
  * @param doing what is being done, for the message
@@ -38,6 +44,12 @@ function explained(doing: string, error: unknown): unknown {
   }
   if (lockedCodes.has(primary)) {
     return new StorageUnavailable(`${doing}: another process has it open`, { cause: error })
+  }
+  if (noRoomCodes.has(extended)) {
+    return new StorageUnavailable(
+      `${doing}: the disk is full (SQLite result code ${extended}); nothing that was answered is lost, so make room on it`,
+      { cause: error },
+    )
   }
   return new StorageUnavailable(`${doing}: ${error.message} (SQLite result code ${extended})`, {
     cause: error,

@@ -90,7 +90,6 @@ function readBody(
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let received = 0
-    let isWhole = false
     const refuse = (error: unknown): void => {
       share.end()
       chunks.length = 0
@@ -120,16 +119,17 @@ function readBody(
       }
     }
     stream.on('data', take)
+    const cancelled = (): void => {
+      share.end()
+      reject(new GrpcError(grpcStatus.UNAVAILABLE, 'the call was cancelled before its request was whole'))
+    }
     stream.once('end', () => {
-      isWhole = true
+      // Every stream closes in the end, and an error costs more than a signature.
+      stream.off('close', cancelled)
       share.keep()
       resolve({ body: Buffer.concat(chunks, received), share })
     })
-    stream.once('close', () => {
-      if (isWhole) return
-      share.end()
-      reject(new GrpcError(grpcStatus.UNAVAILABLE, 'the call was cancelled before its request was whole'))
-    })
+    stream.once('close', cancelled)
     share.add(cost)
   })
 }

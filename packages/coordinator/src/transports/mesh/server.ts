@@ -19,7 +19,7 @@ import type { Logger } from '../../logger.ts'
 import { Refusal } from '../../refusal.ts'
 import { limitConnections } from '../connection-limit.ts'
 import { MemoryBudget } from '../memory-budget.ts'
-import { peerCertificate, type ServerIdentity, tlsOptions } from '../tls.ts'
+import { peerCertificate, type Resumption, type ServerIdentity, tlsOptions } from '../tls.ts'
 import { GrpcError, grpcStatus, type HeldMessage, readMessage, sendMessage, sendStatus } from './grpc.ts'
 import type { CallEnded, MeshObserver } from './observer.ts'
 import { meshStatuses } from './statuses.ts'
@@ -29,6 +29,12 @@ export interface MeshPorts {
   readonly log: Logger
   readonly observer?: MeshObserver | undefined
 }
+
+/**
+ * A marble activates once, with a key of its own, so tickets would be made for nobody: a twentieth of what a
+ * connection costs.
+ */
+export const meshResumption: Resumption = 'none'
 
 /** The mesh API: gRPC over mutual TLS. The caller listens, and replaces the identity when the CA is renewed. */
 export function createMeshServer(
@@ -41,7 +47,7 @@ export function createMeshServer(
     leaving: new MemoryBudget(limits.leavingBytes),
   }
   const server = http2.createSecureServer({
-    ...tlsOptions(identity),
+    ...tlsOptions(identity, meshResumption),
     maxSessionMemory: 32,
     maxHeaderListPairs: 64,
     settings: { maxConcurrentStreams: limits.concurrentStreams, maxHeaderListSize: limits.headerBytes },

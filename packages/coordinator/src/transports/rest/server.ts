@@ -41,7 +41,7 @@ export function createRestServer(
   const leaving = new MemoryBudget(limits.leavingBytes)
   const server = http2.createSecureServer(
     {
-      ...tlsOptions(identity),
+      ...tlsOptions(identity, 'tickets'),
       allowHTTP1: true,
       maxSessionMemory: 64,
       maxHeaderListPairs: 128,
