@@ -394,6 +394,11 @@ test('users: certificates are compared by their DER', () => {
   for (const Certificate of ['', 'x', p256Key, firstCertificate.replace('MIIB', 'MIIC'), withMoreInside]) {
     assert.deepEqual(pathsOf(refuse(users({ a: { Certificate } }))), ['Users.a.Certificate'])
   }
+  const oldLabel = users({
+    a: { Certificate: firstCertificate.replaceAll('CERTIFICATE', 'X509 CERTIFICATE') },
+  })
+  assert.deepEqual(warningPaths(oldLabel), ['Users.a.Certificate'])
+  assert.deepEqual(accept(oldLabel).manifest.users.get('a')?.certificate, Uint8Array.from(raw))
 })
 
 test('roles: resources exist, actions fit the type and the secret', () => {

@@ -44,13 +44,20 @@ function readCertificate(pem: string, path: Path, report: Report): Uint8Array {
     report.error(path, 'must be a certificate in PEM ("-----BEGIN CERTIFICATE-----"), but has no PEM block')
     return none
   }
-  if (block.label !== 'CERTIFICATE') {
-    report.error(path, `must be a certificate, but is a PEM block of the kind ${quoteName(block.label)}`)
+  const isLabelled = block.label === 'CERTIFICATE'
+  if (!isCertificate(block.content)) {
+    const problem = isLabelled
+      ? 'what the PEM block holds can not be read as one'
+      : `is a PEM block of the kind ${quoteName(block.label)}`
+    report.error(path, `must be a certificate, but ${problem}`)
     return none
   }
-  if (!isCertificate(block.content)) {
-    report.error(path, 'must be a certificate, but what the PEM block holds can not be read as one')
-    return none
+  // Go looks at what a block holds; older tools call it "X509 CERTIFICATE".
+  if (!isLabelled) {
+    report.warn(
+      path,
+      `is a certificate in a PEM block of the kind ${quoteName(block.label)}; call it "CERTIFICATE"`,
+    )
   }
   return block.content
 }
