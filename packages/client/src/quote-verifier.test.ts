@@ -49,15 +49,15 @@ const own = (collateral = platform.parts()): QuoteVerifierOptions['collateral'] 
 const none: QuoteVerifierOptions['collateral'] = { forEvidence: () => Promise.reject(unavailable) }
 
 function verify(
-  options: QuoteVerifierOptions,
+  source: QuoteVerifierOptions['collateral'],
   collateral: Uint8Array | undefined,
   policy: CollateralPolicy = {},
   at = '2025-06-15T00:00:00Z',
 ): Promise<void> {
   const verifier = createQuoteVerifier({
+    collateral: source,
     now: () => new Date(at),
     roots: { intel: platform.anchors },
-    ...options,
   })
   return verifier(quote, { reportData, policy: { package: entry, collateral: policy }, collateral })
 }
@@ -66,16 +66,22 @@ const outdated = { tcbLevels: [level([1], 11, 'OutOfDate')] }
 
 suite('collateral that the Coordinator gives along', () => {
   test('is enough for who has no other', async () => {
-    await verify({}, bundle())
-    await assert.rejects(verify({}, undefined), { code: 'evidence_invalid', message: /root-ca-crl/ })
-    await assert.rejects(verify({}, Buffer.from('{"format":"taw-collateral-bundle"}')), {
+    await verify('from-coordinator', bundle())
+    await assert.rejects(verify('from-coordinator', undefined), {
+      code: 'evidence_invalid',
+      message: /root-ca-crl/,
+    })
+    await assert.rejects(verify('from-coordinator', Buffer.from('{"format":"taw-collateral-bundle"}')), {
       code: 'evidence_invalid',
       message: /the Coordinator's collateral/,
     })
   })
 
   test('is judged like any other', async () => {
-    await assert.rejects(verify({}, bundle(outdated)), { code: 'policy_mismatch', message: /tcb-status/ })
+    await assert.rejects(verify('from-coordinator', bundle(outdated)), {
+      code: 'policy_mismatch',
+      message: /tcb-status/,
+    })
     const forged = platform.signedTcbInfo(platform.sgxTcbInfo(), 'pck')
     const text = Buffer.from(bundle()).toString('utf8')
     const altered = text.replace(
@@ -83,34 +89,34 @@ suite('collateral that the Coordinator gives along', () => {
       `$1"${Buffer.from(forged).toString('base64')}"`,
     )
     assert.notEqual(altered, text)
-    await assert.rejects(verify({}, Buffer.from(altered)), { code: 'evidence_invalid', message: /tcb-info/ })
+    await assert.rejects(verify('from-coordinator', Buffer.from(altered)), {
+      code: 'evidence_invalid',
+      message: /tcb-info/,
+    })
   })
 
   test('has to be valid now; longer only when the policy says so, and no older than it says', async () => {
     const later = '2025-07-02T00:00:00Z'
-    await assert.rejects(verify({}, bundle(), {}, later), { code: 'evidence_invalid' })
-    await verify({}, bundle(), { gracePeriod: 3 * 86_400_000 }, later)
-    await assert.rejects(verify({}, bundle(), { maximumAge: 86_400_000 }), {
+    await assert.rejects(verify('from-coordinator', bundle(), {}, later), { code: 'evidence_invalid' })
+    await verify('from-coordinator', bundle(), { gracePeriod: 3 * 86_400_000 }, later)
+    await assert.rejects(verify('from-coordinator', bundle(), { maximumAge: 86_400_000 }), {
       code: 'policy_mismatch',
       message: /collateral-age/,
     })
-    await assert.rejects(verify({}, bundle(), { minimumTcbEvaluationDataNumber: 18 }), {
+    await assert.rejects(verify('from-coordinator', bundle(), { minimumTcbEvaluationDataNumber: 18 }), {
       code: 'policy_mismatch',
       message: /tcb-evaluation-data-number/,
     })
   })
 
   test('is not looked at where there is one’s own, whatever is in it', async () => {
-    const notices: unknown[] = []
-    const options = { acceptFromCoordinator: true, notice: (reason: unknown) => notices.push(reason) }
-    await verify({ collateral: own(), ...options }, Buffer.from('anything'))
-    await verify({ collateral: own(), ...options }, undefined)
+    await verify(own(), Buffer.from('anything'))
+    await verify(own(), undefined)
     const newer = platform.sgxTcbInfo({ ...outdated, tcbEvaluationDataNumber: 18 })
     const collateral = own(platform.parts({ tcbInfo: platform.signedTcbInfo(newer) }))
-    await assert.rejects(verify({ collateral, ...options }, bundle()), { message: /tcb-status/ })
+    await assert.rejects(verify(collateral, bundle()), { message: /tcb-status/ })
     // Nor is a newer one: one's own source says which edition counts.
-    await verify({ collateral: own(), ...options }, bundle({ ...outdated, tcbEvaluationDataNumber: 18 }))
-    assert.deepEqual(notices, [])
+    await verify(own(), bundle({ ...outdated, tcbEvaluationDataNumber: 18 }))
   })
 
   test('nor is what lies beside the quote in what wraps it', async () => {
@@ -179,17 +185,7 @@ suite('collateral that the Coordinator gives along', () => {
     })
   })
 
-  test('stands in for one’s own only where that was allowed, which is told', async () => {
-    await assert.rejects(verify({ collateral: none }, bundle()), { code: 'collateral_unavailable' })
-    const notices: unknown[] = []
-    const options = {
-      collateral: none,
-      acceptFromCoordinator: true,
-      notice: (reason: unknown) => notices.push(reason),
-    }
-    await verify(options, bundle())
-    assert.deepEqual(notices, [unavailable])
-    await assert.rejects(verify(options, undefined), { code: 'collateral_unavailable' })
-    await assert.rejects(verify(options, bundle(outdated)), { code: 'policy_mismatch' })
+  test('does not stand in for one’s own that can’t be had', async () => {
+    await assert.rejects(verify(none, bundle()), { code: 'collateral_unavailable' })
   })
 })

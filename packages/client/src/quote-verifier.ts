@@ -29,16 +29,11 @@ export interface CollateralSource {
 }
 
 export interface QuoteVerifierOptions {
-  /** Undefined: there is none but what the Coordinator gives along. */
-  readonly collateral?: CollateralSource | undefined
   /**
-   * Whether what the Coordinator gives along is used where `collateral` can't be had (`CollateralUnavailable`); default: not.
-   * It is verified like all collateral, but may be older than what the vendor has by now, as long as it is valid. Whoever
-   * wants it more recent than that says so in the policy.
+   * `from-coordinator`: what the Coordinator gives along with its evidence. That is verified like all collateral, but may be
+   * older than what the vendor has by now, as long as it is valid. Whoever wants it more recent says so in the policy.
    */
-  readonly acceptFromCoordinator?: boolean | undefined
-  /** Is told when what the Coordinator gave is used, and why. */
-  readonly notice?: ((reason: CollateralUnavailable | undefined) => void) | undefined
+  readonly collateral: CollateralSource | 'from-coordinator'
   /** For tests: the time, and whom to believe instead of the CPU vendors. */
   readonly now?: () => Date
   readonly roots?: VendorRoots
@@ -50,8 +45,7 @@ export interface QuoteVerifierOptions {
  * The verifier throws ClientError `evidence_invalid` (not genuine, or bound to something else), `policy_mismatch`
  * (genuine, and not what is wanted), `collateral_unavailable`; the messages say what was expected and found.
  */
-export function createQuoteVerifier(options: QuoteVerifierOptions): QuoteVerifier {
-  const { now, roots } = options
+export function createQuoteVerifier({ collateral: source, now, roots }: QuoteVerifierOptions): QuoteVerifier {
   const verifier = evidenceVerifier({ crypto: nodeCrypto, revocation: 'required', roots })
   return async (evidence, { reportData, policy, collateral: given }) => {
     try {
@@ -60,7 +54,7 @@ export function createQuoteVerifier(options: QuoteVerifierOptions): QuoteVerifie
         throw new ClientError('evidence_invalid', 'The evidence of the Coordinator is of no known kind')
       }
       const rules = policy.collateral ?? {}
-      const collateral = await getCollateral(found, rules, given, options)
+      const collateral = await getCollateral(found, rules, given, source)
       const claims = await verifier.verify(withoutDocuments(found), collateral, now?.() ?? new Date(), rules)
       appraisePackage(claims, policy.package, bindingsOf(claims.kind, reportData))
       appraiseCollateral(claims, rules)
@@ -70,23 +64,15 @@ export function createQuoteVerifier(options: QuoteVerifierOptions): QuoteVerifie
   }
 }
 
-/** One's own where it can be had: what the Coordinator gives is never mixed with it. */
+/** From one side or the other, never mixed. */
 async function getCollateral(
   evidence: FoundEvidence,
   rules: CollateralRules,
   given: Uint8Array | undefined,
-  { collateral, acceptFromCoordinator = collateral === undefined, notice }: QuoteVerifierOptions,
+  source: QuoteVerifierOptions['collateral'],
 ): Promise<EvidenceCollateral> {
-  let reason: CollateralUnavailable | undefined
-  try {
-    if (collateral) return await collateral.forEvidence(evidence, rules)
-  } catch (error) {
-    if (!(error instanceof CollateralUnavailable) || !acceptFromCoordinator || given === undefined)
-      throw error
-    reason = error
-  }
+  if (source !== 'from-coordinator') return await source.forEvidence(evidence, rules)
   if (given === undefined) return NO_EVIDENCE_COLLATERAL
-  notice?.(reason)
   return readEvidenceCollateral(given, "the Coordinator's collateral")
 }
 

@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { findEvidence } from '@taw/attestation'
 import { FlagValues } from '../arguments/flag.ts'
 import { CliError } from '../errors.ts'
 import { openCollateral } from './collateral.ts'
 
 const data = path.resolve(import.meta.dirname, '../../../attestation/testdata/other')
-const evidence = findEvidence(readFileSync(path.join(data, 'snp-report.bin')))
 
 const open = (env: Readonly<Record<string, string>>) =>
   openCollateral({
@@ -20,28 +17,17 @@ const open = (env: Readonly<Record<string, string>>) =>
     exit: (code) => assert.fail(`exit ${code}`),
   })
 
-test('what the Coordinator gives along is the last resort, and none where a source was named', () => {
-  for (const [env, accepts] of [
-    [{}, true],
-    [{ TAW_PCCS_URL: 'off' }, true],
-    [{ TAW_PCCS_URL: 'off', TAW_KDS_URL: 'off' }, true],
+test('what the Coordinator gives along counts for who says so, and nobody else', () => {
+  for (const [env, isTaken] of [
+    [{ TAW_COLLATERAL: 'coordinator' }, true],
+    [{ TAW_COLLATERAL: 'coordinator', TAW_PCCS_URL: 'https://pccs.example' }, true],
+    [{}, false],
     [{ TAW_PCCS_URL: 'https://pccs.example' }, false],
-    [{ TAW_PCCS_URL: 'off', TAW_KDS_URL: 'https://kds.example' }, false],
     [{ TAW_COLLATERAL: data }, false],
-    [{ TAW_COLLATERAL: data, TAW_PCCS_URL: 'off' }, false],
   ] as const) {
     using opened = open(env)
-    assert.equal(opened.acceptFromCoordinator, accepts, JSON.stringify(env))
+    assert.equal(opened.source === 'from-coordinator', isTaken, JSON.stringify(env))
   }
-})
-
-test('off asks nobody', async () => {
-  using opened = open({ TAW_PCCS_URL: 'off', TAW_KDS_URL: 'off' })
-  assert.ok(evidence)
-  await assert.rejects(opened.source.forEvidence(evidence), {
-    name: 'CollateralUnavailable',
-    reason: 'offline',
-  })
 })
 
 test('a URL that is none, and a file that is not there, are errors', () => {

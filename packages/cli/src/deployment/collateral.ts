@@ -1,5 +1,5 @@
 import { nodeCrypto } from '@taw/attestation/node'
-import type { CollateralSource } from '@taw/client'
+import type { QuoteVerifierOptions } from '@taw/client'
 import { createCollateralService } from '@taw/collateral'
 import type { ConnectionOptions } from '@taw/collateral'
 import type { Invocation } from '../command.ts'
@@ -9,27 +9,24 @@ import { readInput } from '../output/files.ts'
 
 /** A source of collateral, and what ends its connections. */
 export interface OpenedCollateral extends Disposable {
-  readonly source: CollateralSource
-  /** Whether what the Coordinator gives along will do where the source has none. */
-  readonly acceptFromCoordinator: boolean
+  readonly source: QuoteVerifierOptions['collateral']
 }
 
+const nothingToEnd = { [Symbol.dispose]: () => undefined }
+
 /**
- * Where a command that verifies a Coordinator gets collateral from: `TAW_COLLATERAL` (a file or folder; then nothing is
- * fetched), else the services of `TAW_PCCS_URL` and `TAW_KDS_URL`, by default the vendors' own; `off`: none. Who names a
- * file or a service wants no other word than that one's; else the Coordinator's own collateral is the last resort.
+ * Where a command that verifies a Coordinator gets collateral from: `TAW_COLLATERAL` (a file or folder, or the word
+ * `coordinator` for what the Coordinator gives along; then nothing is fetched), else the services of `TAW_PCCS_URL` and
+ * `TAW_KDS_URL`, by default the vendors' own. None stands in for another.
  *
  * @throws CliError
  */
 export function openCollateral({ env, stderr }: Invocation): OpenedCollateral {
   const place = env['TAW_COLLATERAL']
+  if (place === 'coordinator') return { source: 'from-coordinator', ...nothingToEnd }
   if (place !== undefined && place !== '') {
     const collateral = readCollateral([place], new Date(), stderr)
-    return {
-      source: { forEvidence: () => Promise.resolve(collateral) },
-      acceptFromCoordinator: false,
-      [Symbol.dispose]: () => undefined,
-    }
+    return { source: { forEvidence: () => Promise.resolve(collateral) }, ...nothingToEnd }
   }
   const caFile = env['TAW_COLLATERAL_CA_FILE']
   const connection: ConnectionOptions = {
@@ -39,13 +36,14 @@ export function openCollateral({ env, stderr }: Invocation): OpenedCollateral {
       noProxy: env['NO_PROXY'] ?? env['no_proxy'],
     },
   }
-  const urls = [env['TAW_PCCS_URL'], env['TAW_KDS_URL']]
-  const [intel, amd] = urls.map((url) => (url === 'off' ? url : { ...connection, url }))
   try {
-    const service = createCollateralService({ crypto: nodeCrypto, intel, amd })
+    const service = createCollateralService({
+      crypto: nodeCrypto,
+      intel: { ...connection, url: env['TAW_PCCS_URL'] },
+      amd: { ...connection, url: env['TAW_KDS_URL'] },
+    })
     return {
       source: service,
-      acceptFromCoordinator: urls.every((url) => url === undefined || url === 'off'),
       [Symbol.dispose]: () => {
         service.close()
       },

@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import {
+  ClientError,
   CoordinatorClient,
   createQuoteVerifier,
   formatAddress,
-  printable,
   requestEvidence,
   verifyEvidence,
 } from '@taw/client'
 import type { Address, Appraisal, UserIdentity, VerifiedCoordinator } from '@taw/client'
 import type { Invocation } from '../command.ts'
+import { CliError } from '../errors.ts'
 import { writeOutput } from '../output/files.ts'
 import { readPinnedChain } from './chain-file.ts'
 import { openCollateral } from './collateral.ts'
@@ -44,20 +45,22 @@ export async function verifyDeployment(
   if (flags.bool('insecure')) return verify(invocation, address, { insecure: true })
   const policy = readPolicy(invocation)
   using collateral = openCollateral(invocation)
-  const { source, acceptFromCoordinator } = collateral
-  const verifyQuote = createQuoteVerifier({
-    collateral: source,
-    acceptFromCoordinator,
-    notice: (reason) => {
-      invocation.stderr(printable(fromCoordinator(reason)))
-    },
-  })
-  return await verify(invocation, address, { insecure: false, policy, verifyQuote })
+  if (collateral.source === 'from-coordinator') invocation.stderr(collateralOfCoordinator)
+  const verifyQuote = createQuoteVerifier({ collateral: collateral.source })
+  try {
+    return await verify(invocation, address, { insecure: false, policy, verifyQuote })
+  } catch (error) {
+    if (!(error instanceof ClientError) || error.code !== 'collateral_unavailable') throw error
+    throw new CliError(`${error.message}. ${otherCollateral}`, { cause: error })
+  }
 }
 
-const fromCoordinator = (reason: Error | undefined): string =>
-  'Using the collateral that the Coordinator gives along, which its CPU vendor signed and which is valid now; whether ' +
-  `there is a newer one is not known${reason === undefined ? '' : `: ${reason.message}`}`
+const collateralOfCoordinator =
+  'Verifying with the collateral that the Coordinator gives along: its CPU vendor signed it, and it is valid now; ' +
+  'whether there is a newer one is not known'
+const otherCollateral =
+  'Where no service can be reached: TAW_COLLATERAL names a file with collateral, or is "coordinator", ' +
+  'to take what the Coordinator gives along'
 
 async function verify(
   invocation: Invocation,
