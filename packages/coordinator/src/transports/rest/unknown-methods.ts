@@ -32,6 +32,11 @@ export function answerUnknownMethods(server: Http2SecureServer): void {
     },
   )
   server.on('clientError', (error: Error, socket: Duplex) => {
+    // Where TLS failed there is nobody to answer yet: what is written would wait for a handshake that doesn't end.
+    if (!isOfHttp(error)) {
+      socket.destroy()
+      return
+    }
     const unfinished = answers.get(socket)
     // In the middle of another answer it would pass for a part of that.
     if (socket.writable && unfinished?.headersSent !== true) {
@@ -61,6 +66,9 @@ function isUnknownMethod(error: Error): boolean {
   )
 }
 
+/** Of Node's parser (`HPE_…`), or its timeout; errors of TLS come by the same event. */
+const isOfHttp = (error: Error): boolean => /^(?:HPE_|ERR_HTTP_)/.test(codeOf(error))
+
 const statusOf = (error: Error): number => statuses[codeOf(error)] ?? 400
 
 const codeOf = (error: Error): string => ('code' in error && typeof error.code === 'string' ? error.code : '')
@@ -76,7 +84,14 @@ const statusLine = (status: number): string => `HTTP/1.1 ${status} ${STATUS_CODE
 
 const closing = 'Connection: close\r\n\r\n'
 
-/** Ends the connection as soon as what was written is on its way, whatever the client still sends. */
+/** Milliseconds that a client has to fetch the last answer of its connection. */
+const lastAnswerMs = 1000
+
+/** Ends the connection as soon as what was written is on its way, whatever the client still sends or leaves unread. */
 function endSoon(socket: Duplex): void {
+  const timer = setTimeout(() => socket.destroy(), lastAnswerMs)
+  socket.once('close', () => {
+    clearTimeout(timer)
+  })
   socket.end(() => socket.destroy())
 }
