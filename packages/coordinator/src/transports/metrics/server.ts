@@ -1,7 +1,8 @@
-import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Counter, Gauge, type Registry } from '@prometheus-io/client'
 import { limits } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
+import { createServer } from '../node-http.ts'
 import type { Events } from './events.ts'
 import { metricsLimits } from './limits.ts'
 
@@ -22,7 +23,7 @@ export function createMetricsServer({ registry, events, log }: MetricsServerPort
     ['/metrics', countedScrape(registry)],
     ['/events', () => Promise.resolve({ contentType: 'application/json', body: events.toJson() })],
   ])
-  const server = http.createServer(
+  const server = createServer(
     {
       maxHeaderSize: metricsLimits.headerBytes,
       headersTimeout: limits.headersTimeoutMs,

@@ -4,12 +4,12 @@ import http2, {
   type Http2ServerRequest,
   Http2ServerResponse,
 } from 'node:http2'
-import { type IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import { limits } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
 import { Refusal } from '../../refusal.ts'
 import { limitConnections } from '../connection-limit.ts'
+import { type IncomingMessage, ServerResponse } from '../node-http.ts'
 import { MemoryBudget, type MemoryShare } from '../memory-budget.ts'
 import { peerCertificate, type ServerIdentity, tlsOptions } from '../tls.ts'
 import { type Answer, headersOf, methodNotAllowed, refusal } from './answers.ts'

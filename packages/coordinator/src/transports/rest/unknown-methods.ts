@@ -1,6 +1,6 @@
-import { IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
 import type { Http2SecureServer, Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { Duplex } from 'node:stream'
+import { IncomingMessage, ServerResponse, STATUS_CODES } from '../node-http.ts'
 import { headersOf, methodNotAllowed } from './answers.ts'
 
 /** A well-formed request line of HTTP/1 with any token as its method (RFC 9112, section 3; RFC 9110, section 9.1). */
