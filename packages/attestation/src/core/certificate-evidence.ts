@@ -1,6 +1,6 @@
 import { CborTagged, cborArray, cborBytes, decodeCbor } from './cbor.ts'
 import { DER_TAG, DerReader } from './der.ts'
-import { EvidenceInvalid } from './errors.ts'
+import { unlessInvalid } from './errors.ts'
 import type { Certificate } from './x509.ts'
 
 /** tcg-dice-tagged-evidence, later tcg-dice-conceptual-message-wrapper (TCG DICE Attestation Architecture 1.1, 6.1). */
@@ -34,13 +34,4 @@ export function diceEvidence({ extensions }: Certificate): Uint8Array | undefine
       return cborBytes(evidence, 'the evidence')
     })
   )
-}
-
-function unlessInvalid<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof EvidenceInvalid) return undefined
-    throw error
-  }
 }

@@ -219,7 +219,7 @@ const severalPieces = (where: string, pieces: string): EvidenceInvalid =>
   })
 
 function lookInMember(raw: string, wrappings: readonly Wrapping[]): FoundEvidence | undefined {
-  if (raw.startsWith('{')) return lookInJson(raw, new TextEncoder().encode(raw), wrappings)
+  if (raw.startsWith('{')) return lookInJson(raw, toUtf8(raw), wrappings)
   if (raw.length < MIN_TEXT) return undefined
   if (raw.startsWith('[')) {
     const bytes = bytesInList(raw)
@@ -228,7 +228,7 @@ function lookInMember(raw: string, wrappings: readonly Wrapping[]): FoundEvidenc
   if (!raw.startsWith('"')) return undefined
   const value = unlessInvalid(() => parseJson(raw))
   if (typeof value === 'string' && value.trimStart().startsWith('{')) {
-    return lookInJson(value.trim(), new TextEncoder().encode(value), wrappings)
+    return lookInJson(value.trim(), toUtf8(value), wrappings)
   }
   // How the member is written down is not worth a name of its own: hex and base64 are what JSON has for bytes.
   const decoded = typeof value === 'string' ? decodeText(value.trim()) : undefined

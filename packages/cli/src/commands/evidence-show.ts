@@ -5,7 +5,8 @@ import type { CommandHandler, Invocation } from '../command.ts'
 import { CliError } from '../errors.ts'
 import { factLines } from '../evidence/describe.ts'
 import { INVALID, UNUSABLE } from '../evidence/exit-codes.ts'
-import { printedFormat } from '../output/format.ts'
+import { type Format, printedFormat } from '../output/format.ts'
+import { indentedJson } from '../output/indented-json.ts'
 import { kindNames, readEvidence } from '../evidence/read-evidence.ts'
 
 /** What stands in evidence, none of it verified. No network. */
@@ -17,21 +18,19 @@ export const evidenceShow: CommandHandler = async ({ args, flags, stdout }) => {
   } catch (error) {
     if (format === 'json' && error instanceof CliError) {
       const { message } = error
-      stdout(json({ verified: false, kind: null, wrappings: [], facts: null, error: { message } }))
+      stdout(indentedJson({ verified: false, kind: null, wrappings: [], facts: null, error: { message } }))
     }
     throw error
   }
 }
 
-const json = (shown: unknown): string => `${JSON.stringify(shown, null, 2)}\n`
-
-async function show(file: string, format: 'text' | 'json', stdout: Invocation['stdout']): Promise<number> {
+async function show(file: string, format: Format, stdout: Invocation['stdout']): Promise<number> {
   const { evidence, ...failed } = readEvidence(file, undefined)
   if (evidence === undefined) throw unreadable(file, 'error' in failed ? failed.error : undefined)
   const facts = await readable(file, () => evidenceFacts(evidence, nodeCrypto))
   const { kind, wrappings } = evidence
   if (format === 'json') {
-    stdout(json({ verified: false, kind, wrappings, facts }))
+    stdout(indentedJson({ verified: false, kind, wrappings, facts }))
     return 0
   }
   const inside = wrappings.length > 0 ? `, in ${wrappings.join(', ')}` : ''

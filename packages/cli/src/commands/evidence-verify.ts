@@ -15,6 +15,7 @@ import { describeResult } from '../evidence/describe.ts'
 import { INVALID, UNUSABLE } from '../evidence/exit-codes.ts'
 import { timeOf } from '../evidence/time.ts'
 import { printedFormat } from '../output/format.ts'
+import { indentedJson } from '../output/indented-json.ts'
 import { readPolicyFile } from '../evidence/policy-file.ts'
 import { isKind, kinds, readEvidence } from '../evidence/read-evidence.ts'
 import { judge } from '../evidence/judge.ts'
@@ -25,13 +26,14 @@ import type { VerificationResult } from '../evidence/result.ts'
 export const evidenceVerify: CommandHandler = async (invocation) => {
   const { flags, stdout } = invocation
   const format = printedFormat(flags, UNUSABLE)
-  const json = (result: VerificationResult): string => `${JSON.stringify(result, null, 2)}\n`
   try {
     const result = await resultOf(invocation)
-    stdout(format === 'json' ? json(result) : describeResult(result, flags.string('policy') !== undefined))
+    stdout(
+      format === 'json' ? indentedJson(result) : describeResult(result, flags.string('policy') !== undefined),
+    )
     return result.verdict === 'valid' ? 0 : INVALID
   } catch (error) {
-    if (format === 'json' && error instanceof CliError) stdout(json(unusableResult(error.message)))
+    if (format === 'json' && error instanceof CliError) stdout(indentedJson(unusableResult(error.message)))
     throw error
   }
 }

@@ -5,6 +5,7 @@ import { CliError } from '../errors.ts'
 import { readManifest } from '../manifest/manifest-file.ts'
 import { showComparison } from '../manifest/show-plan.ts'
 import { printedFormat } from '../output/format.ts'
+import { indentedJson } from '../output/indented-json.ts'
 
 /** As of diff(1): scripts tell a difference from a failure. */
 const exitCodes = { same: 0, different: 1, failure: 2 }
@@ -15,7 +16,7 @@ export const manifestDiff: CommandHandler = async ({ args, flags, stdout, stderr
   try {
     const format = printedFormat(flags)
     const comparison = compareManifests(await read(before), await read(after), new Date())
-    stdout(format === 'json' ? `${JSON.stringify(comparison, undefined, 2)}\n` : showComparison(comparison))
+    stdout(format === 'json' ? indentedJson(comparison) : showComparison(comparison))
     return comparison.differences.length === 0 ? exitCodes.same : exitCodes.different
   } catch (error) {
     if (!(error instanceof CliError || error instanceof IncomparableManifest)) throw error

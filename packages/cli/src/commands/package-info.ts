@@ -3,12 +3,12 @@ import { printable } from '@taw/client'
 import type { CommandHandler, Invocation } from '../command.ts'
 import { CliError } from '../errors.ts'
 import { printedFormat } from '../output/format.ts'
+import { indentedJson } from '../output/indented-json.ts'
 import { kindNames } from '../evidence/read-evidence.ts'
 import { readInput } from '../output/files.ts'
 import { findEnclave } from '../package-info/find-enclave.ts'
 import type { FoundEnclave } from '../package-info/find-enclave.ts'
 import { enclaveEntry, evidenceEntry } from '../package-info/package-entry.ts'
-import type { PackageEntry } from '../package-info/package-entry.ts'
 
 /** What a manifest's `Packages` says of a signed enclave, or of the workload in evidence. No network. */
 export const packageInfo: CommandHandler = ({ args, flags, stdout, stderr }) => {
@@ -18,7 +18,7 @@ export const packageInfo: CommandHandler = ({ args, flags, stdout, stderr }) => 
   if (!enclave) printEvidence(place, { stdout, stderr })
   else if (format === 'text') stdout(enclaveText(enclave))
   else {
-    stdout(entryText(enclaveEntry(enclave.properties)))
+    stdout(indentedJson(enclaveEntry(enclave.properties)))
     stderr(`To accept this build alone: ${JSON.stringify({ UniqueID: enclave.properties.uniqueId })}`)
   }
   return Promise.resolve(0)
@@ -38,8 +38,6 @@ function enclaveText({ detected, title, properties }: FoundEnclave): string {
 
 const LABEL_WIDTH = 26
 
-const entryText = (entry: PackageEntry): string => `${JSON.stringify(entry, null, 2)}\n`
-
 function printEvidence(place: string, { stdout, stderr }: Pick<Invocation, 'stdout' | 'stderr'>): void {
   const where = JSON.stringify(place)
   try {
@@ -50,7 +48,7 @@ function printEvidence(place: string, { stdout, stderr }: Pick<Invocation, 'stdo
       )
     }
     const entry = evidenceEntry(evidence)
-    stdout(entryText(entry))
+    stdout(indentedJson(entry))
     stderr(
       `From ${kindNames[evidence.kind]}, not verified: before you trust it, run taw evidence verify ${printable(where)}`,
     )

@@ -1,4 +1,5 @@
 import type { Manifest } from './model.ts'
+import type { NameRules } from '../pki/allowed-names.ts'
 import type { CompiledTemplate, TemplateReferences } from '../templates/index.ts'
 import type { Problem } from './report.ts'
 
@@ -24,4 +25,6 @@ export interface PreparedMarble {
   readonly references: TemplateReferences
   /** Secrets whose certificates the marble's TLS tags show. */
   readonly tlsSecrets: ReadonlySet<string>
+  /** What its certificates may be valid for; undefined: whatever a marble asks for. */
+  readonly allowedNames: NameRules | undefined
 }

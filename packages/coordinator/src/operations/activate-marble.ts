@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { MarbleDefinition, PackagePolicy } from '../manifest/model.ts'
 import { withVersion } from '../manifest/package-update.ts'
 import type { PreparedManifest, PreparedMarble } from '../manifest/index.ts'
-import { nameRules, textOf } from '../pki/allowed-names.ts'
+import { type NameRules, textOf } from '../pki/allowed-names.ts'
 import { CertificateRequest } from '../pki/certificate-request.ts'
 import { issueMarbleCertificate } from '../pki/marble-certificate.ts'
 import { type MarbleUuid, parseMarbleUuid } from '../pki/marble-uuid.ts'
@@ -141,7 +141,7 @@ function requireActivationLeft(state: State, grant: Grant): void {
 
 async function issueIdentity(
   request: ActivationRequest,
-  { definition }: Grant,
+  { prepared: { allowedNames } }: Grant,
   uuid: MarbleUuid,
   state: State,
   ports: Ports,
@@ -155,12 +155,12 @@ async function issueIdentity(
     { MarbleType: request.marbleType, UUID: uuid, names: names.slice(0, namesLogged), asksFor: names.length },
     'a marble asks for a certificate',
   )
-  requireAllowed(csr, request.marbleType, definition)
+  requireAllowed(csr, request.marbleType, allowedNames)
   const { publicKey, privateKey } = await ports.keyPool.take(ports.curve)
   const identity = { marbleType: request.marbleType, uuid, publicKey }
   const { dnsNames, ipAddresses } = csr
   // Whoever limits names means who a marble says that it is, and that is in its subject too.
-  const subject = definition.allowedNames === undefined ? csr.subject : emptyName
+  const subject = allowedNames === undefined ? csr.subject : emptyName
   const named = { subject, dnsNames, ipAddresses }
   const certificate = await issueMarbleCertificate(
     ports.issuer(state.authority),
@@ -178,10 +178,10 @@ const namesLogged = 20
 function requireAllowed(
   csr: CertificateRequest,
   marbleType: string,
-  { allowedNames }: MarbleDefinition,
+  allowedNames: NameRules | undefined,
 ): void {
   if (allowedNames === undefined) return
-  const { allowsDns, allowsIp } = nameRules(allowedNames)
+  const { allowsDns, allowsIp } = allowedNames
   const refused = [
     ...csr.dnsNames.filter((name) => !allowsDns(name)),
     ...csr.ipAddresses.filter((address) => !allowsIp(address)).map(textOf),

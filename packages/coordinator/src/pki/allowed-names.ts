@@ -24,7 +24,7 @@ export function allowedNameProblem(entry: string): string | undefined {
   return 'must be a DNS name in ASCII, "*." and such a name, an IP address, or a range of them such as "10.0.0.0/8"'
 }
 
-/** @param entries each without {@link allowedNameProblem} */
+/** @param entries one with an {@link allowedNameProblem} allows nothing */
 export function nameRules(entries: readonly string[]): NameRules {
   const names = new Set<string>()
   const ranges = new BlockList()

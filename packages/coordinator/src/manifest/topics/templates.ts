@@ -1,3 +1,4 @@
+import { nameRules } from '../../pki/allowed-names.ts'
 import { standInData } from '../../secrets/stand-in.ts'
 import {
   compileTemplate,
@@ -34,7 +35,7 @@ export function prepareMarbles(
     return prepared
   }
   const compiler = new Compiler(secrets, report, isNew)
-  for (const [name, { files, env, tls: tags }] of marbles) {
+  for (const [name, { files, env, tls: tags, allowedNames }] of marbles) {
     const references = new GatheredReferences()
     const path = ['Marbles', name, 'Parameters']
     prepared.set(name, {
@@ -42,6 +43,7 @@ export function prepareMarbles(
       env: compileAll(env, 'env', [...path, 'Env'], compiler, references),
       references,
       tlsSecrets: certificatesOf(tags, tls),
+      allowedNames: allowedNames && nameRules(allowedNames),
     })
   }
   return prepared

@@ -160,7 +160,6 @@ class HeldBody {
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = []
       let received = 0
-      let isWhole = false
       const refuse = (code: 'limit_exceeded' | 'request_malformed', message: string): void => {
         share.end()
         chunks.length = 0
@@ -191,14 +190,15 @@ class HeldBody {
         return
       }
       request.on('data', take)
+      const broken = (): void => {
+        refuse('request_malformed', 'the connection broke before the whole request was read')
+      }
       request.once('end', () => {
-        isWhole = true
+        request.off('close', broken)
         share.keep()
         resolve(Buffer.concat(chunks))
       })
-      request.once('close', () => {
-        if (!isWhole) refuse('request_malformed', 'the connection broke before the whole request was read')
-      })
+      request.once('close', broken)
       share.add(limits.openRequestBytes + 2 * headerSize(request))
     })
   }

@@ -1,4 +1,4 @@
-import type { Http2SecureServer, Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import { type Http2SecureServer, type Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { Duplex } from 'node:stream'
 import { IncomingMessage, ServerResponse, STATUS_CODES } from '../node-http.ts'
 import { headersOf, methodNotAllowed } from './answers.ts'
@@ -49,14 +49,11 @@ export function answerUnknownMethods(server: Http2SecureServer): void {
     if (request instanceof IncomingMessage && peer instanceof Duplex) {
       peer.write(methodNotAllowedText())
       endSoon(peer)
-    } else if (isHttp2Response(peer)) {
+    } else if (peer instanceof Http2ServerResponse) {
       peer.writeHead(methodNotAllowed.status, headersOf(methodNotAllowed)).end(methodNotAllowed.body)
     }
   })
 }
-
-const isHttp2Response = (peer: unknown): peer is Http2ServerResponse =>
-  typeof peer === 'object' && peer !== null && 'writeHead' in peer
 
 function isUnknownMethod(error: Error): boolean {
   if (!('rawPacket' in error) || !Buffer.isBuffer(error.rawPacket)) return false
